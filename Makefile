@@ -1,0 +1,46 @@
+# Two commands for a bare clone: `make demo` and `make test`. Both create .venv on the first run and install nothing after.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test test-slow check lint format types schema gpu-check clean
+
+demo: $(INSTALLED)
+	$(BIN)/python demo/run.py
+
+test: check
+
+check: lint types $(INSTALLED)  ## the one definition of clean
+	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m "slow and not gpu"
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: $(INSTALLED)  ## write options/schema.json, which editors read
+	$(BIN)/python -m usrda_plugin.runner.options options/schema.json
+
+gpu-check: $(INSTALLED)  ## everything that needs a CUDA device, in one run
+	$(BIN)/python benchmarks/gpu_check.py
+
+# torch first and BasicSR without build isolation: its build would otherwise download a second torch
+$(INSTALLED): setup.py constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt setuptools wheel torch torchvision
+	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation basicsr
+	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info demo/out

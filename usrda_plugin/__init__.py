@@ -1,0 +1,49 @@
+"""USR-DA, unsupervised real-world super-resolution by domain adaptation (ICCV 2021), as a plugin of BasicSR.
+
+Importing this package registers its classes with BasicSR. ``usrda_plugin.method`` needs torch alone.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "USRDANet": "archs",
+    "USRDADiscriminator": "archs",
+    "USRDADataset": "data",
+    "USRDASourceDataset": "data",
+    "USRDAAlignLoss": "losses",
+    "USRDAPerceptualLoss": "losses",
+    "USRDAModel": "models",
+}
+__all__ = ["__version__", "register", *_PUBLIC]  # noqa: PLE0604
+
+
+def register() -> None:
+    """Mend BasicSR for today's libraries and register our classes with it; a second call does nothing.
+
+    Raises ImportError where BasicSR cannot be imported.
+    """
+    from usrda_plugin.runner.seams import apply_import_seams, apply_seams
+
+    apply_import_seams()
+    for floor in ("archs", "data", "losses", "metrics", "models"):
+        import_module(f"usrda_plugin.{floor}")
+    apply_seams()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    register()
+    return vars(import_module(f"usrda_plugin.{_PUBLIC[name]}"))[name]
+
+
+try:
+    register()
+except ImportError:
+    # the method alone is still of use; whoever asks for a registered class is told by __getattr__ what is missing
+    pass

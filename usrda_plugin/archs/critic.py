@@ -1,0 +1,56 @@
+"""The critic: one fully convolutional class for D_f, D_t and D_y."""
+
+from __future__ import annotations
+
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm as normalised
+
+from usrda_plugin.method import VIEWS, View
+
+WIDEST = 8  # channels grow with each halving, up to this multiple of num_feat
+
+
+@ARCH_REGISTRY.register()
+class USRDADiscriminator(nn.Module):
+    """A PatchGAN critic without batch norm: any patch size, one answer per neighbourhood.
+
+    (B, num_in_ch, H, W) to (B, 1, H / 2^num_down, W / 2^num_down); an answer is a real number, its label 0 or 1.
+    Batch norm would normalise the very shift between the domains away, hence none.
+
+    Args:
+        num_in_ch: channels of what it judges: ``num_feat`` of USRDANet for D_f, 3 for D_t and D_y.
+        num_feat: channels of the first layer.
+        num_down: halvings of the resolution; each doubles the size of the neighbourhood judged.
+        view: what it may look at: "rgb" (all), "luma", or "luma_high" (blur and noise, but neither content nor colour).
+        spectral_norm: bound the Lipschitz constant of each layer by 1.
+
+    Raises:
+        ValueError: an unknown view, or a view of luma for what is not an RGB image.
+    """
+
+    def __init__(
+        self, num_in_ch: int = 3, num_feat: int = 64, num_down: int = 3, view: View = "rgb", spectral_norm: bool = False
+    ) -> None:
+        super().__init__()
+        if view not in VIEWS:
+            raise ValueError(f"USRDADiscriminator: expected view {', '.join(map(repr, VIEWS))}, found {view!r}")
+        if view != "rgb" and num_in_ch != 3:
+            raise ValueError(f"USRDADiscriminator: view {view!r} needs RGB images (num_in_ch: 3), found num_in_ch: {num_in_ch}")
+        self.view = VIEWS[view]
+
+        def conv(*shape: int) -> nn.Module:
+            layer = nn.Conv2d(*shape)
+            return normalised(layer) if spectral_norm else layer
+
+        width = num_feat
+        layers: list[nn.Module] = [conv(num_in_ch if view == "rgb" else 1, width, 3, 1, 1), nn.LeakyReLU(0.2, True)]
+        for _ in range(num_down):
+            wider = min(2 * width, WIDEST * num_feat)
+            layers += [conv(width, wider, 4, 2, 1), nn.LeakyReLU(0.2, True)]
+            layers += [conv(wider, wider, 3, 1, 1), nn.LeakyReLU(0.2, True)]
+            width = wider
+        self.layers = nn.Sequential(*layers, conv(width, 1, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(self.view(x))

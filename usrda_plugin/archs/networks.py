@@ -1,0 +1,152 @@
+"""``USRDANet``: the encoder and the two decoders in one registered network."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+import torch
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from usrda_plugin.archs.decoder import Decoder
+from usrda_plugin.archs.encoder import ConvEncoder, RRDBEncoder, TrunkEncoder
+from usrda_plugin.archs.warm_start import PARTS, Weights, describe_misfit, open_checkpoint, rename_rrdbnet
+from usrda_plugin.method import Pass, one_pass
+from usrda_plugin.method.passes import PAPER
+
+EncoderKind = Literal["conv", "rrdb", "trunk"]
+SCALES = (1, 2, 3, 4)
+
+
+@ARCH_REGISTRY.register()
+class USRDANet(nn.Module):
+    """E (``encoder``), G_SR (``sr_decoder``) and G_t (``lr_decoder``) of USR-DA.
+
+    ``forward(x)`` is G_SR(E(x)), the network used at test time; ``forward(x_s, x_t, wanted)`` is one training pass.
+
+    Args:
+        scale: HR size over LR size, 1 to 4.
+        encoder: where E is cut. "conv": five convolutions (the public re-implementation's encoder), the RRDB trunk belongs to
+            G_SR. "rrdb": a convolution and ``num_block_encoder`` RRDB blocks, the other blocks belong to G_SR. "trunk": all of
+            RRDBNet's LR-space trunk, so that G_SR∘E is BasicSR's RRDBNet, bit for bit, at the scales 1, 2 and 4.
+        num_in_ch: channels of an LR image.
+        num_out_ch: channels of an HR image.
+        num_feat: channels of a feature map.
+        num_block: RRDB blocks on the way from LR to SR image, E and G_SR together.
+        num_grow_ch: channels that each dense layer of an RRDB block adds.
+        num_block_encoder: of these blocks, how many belong to E (encoder "rrdb" only).
+        num_block_lr_decoder: RRDB blocks of G_t.
+        noise_ch: channels of Gaussian noise given to G_t beside the features; 0 makes G_t deterministic.
+
+    Raises:
+        ValueError: scale, encoder or block counts outside what is said above.
+    """
+
+    def __init__(
+        self,
+        scale: int = 4,
+        encoder: EncoderKind = "rrdb",
+        num_in_ch: int = 3,
+        num_out_ch: int = 3,
+        num_feat: int = 64,
+        num_block: int = 23,
+        num_grow_ch: int = 32,
+        num_block_encoder: int = 12,
+        num_block_lr_decoder: int = 10,
+        noise_ch: int = 0,
+    ) -> None:
+        super().__init__()
+        if scale not in SCALES:
+            raise ValueError(f"USRDANet: expected scale 1, 2, 3 or 4, found {scale!r}")
+        if encoder == "rrdb" and not 0 <= num_block_encoder <= num_block:
+            raise ValueError(
+                f"USRDANet: expected num_block_encoder between 0 and num_block = {num_block}, found {num_block_encoder}"
+            )
+        self.scale = scale
+        self.kind = encoder
+        self.encoder: ConvEncoder | RRDBEncoder | TrunkEncoder
+        if encoder == "conv":
+            self.encoder = ConvEncoder(num_in_ch, num_feat)
+        elif encoder == "rrdb":
+            self.encoder = RRDBEncoder(num_in_ch, num_feat, num_block_encoder, num_grow_ch)
+        elif encoder == "trunk":
+            self.encoder = TrunkEncoder(num_in_ch, num_feat, num_block, num_grow_ch, shrink={1: 4, 2: 2}.get(scale, 1))
+        else:
+            raise ValueError(f"USRDANet: expected encoder 'conv', 'rrdb' or 'trunk', found {encoder!r}")
+        shrink = self.encoder.shrink
+        self.sr_decoder = Decoder(
+            num_feat,
+            num_out_ch,
+            enlarge=scale * shrink,
+            # with "trunk" all blocks are E's and G_SR is the upsampler alone
+            num_block={"conv": num_block, "rrdb": num_block - num_block_encoder, "trunk": 0}[encoder],
+            num_grow_ch=num_grow_ch,
+            conv_first=encoder == "conv",
+        )
+        self.lr_decoder = Decoder(
+            num_feat,
+            num_in_ch,
+            enlarge=shrink,
+            num_block=num_block_lr_decoder,
+            num_grow_ch=num_grow_ch,
+            conv_first=True,
+            noise_ch=noise_ch,
+        )
+
+    def forward(self, x: Tensor, x_t: Tensor | None = None, wanted: Collection[str] | None = None) -> Tensor | Pass:
+        """The SR image of ``x``, or, where a target batch or a list of wanted tensors is given, one training pass.
+
+        Args:
+            x: (B, num_in_ch, h, w), RGB in [0, 1], any size; in training the source batch x_s.
+            x_t: the target batch, same shape.
+            wanted: the tensors that the active terms read (fields of ``Pass``); default: the paper's seven.
+
+        Returns:
+            (B, num_out_ch, scale*h, scale*w), or a ``Pass``.
+        """
+        if x_t is None and wanted is None:
+            return self.super_resolve(x)
+        networks = {"encoder": self.encoder, "sr_decoder": self.sr_decoder, "lr_decoder": self.lr_decoder}
+        return one_pass(networks, x, x_t, PAPER if wanted is None else wanted)
+
+    def super_resolve(self, x: Tensor) -> Tensor:
+        """G_SR(E(x)), for images of any size: mirrored up to a multiple of E's shrinking, the excess cut off."""
+        height, width = x.shape[-2:]
+        excess_h, excess_w = -height % self.encoder.shrink, -width % self.encoder.shrink
+        if excess_h or excess_w:
+            # replicate where mirroring has too few pixels
+            mode = "reflect" if min(height, width) > max(excess_h, excess_w) else "replicate"
+            x = F.pad(x, (0, excess_w, 0, excess_h), mode=mode)
+        y = self.sr_decoder(self.encoder(x))
+        return y[..., : height * self.scale, : width * self.scale]
+
+    @torch.no_grad()
+    def render_target_style(self, x: Tensor) -> Tensor:
+        """G_t(E(x)): ``x`` as the target's camera would have taken it, (B, num_in_ch, h, w)."""
+        return self.lr_decoder(self.encoder(x))
+
+    def fit_weights(self, content: Mapping[str, Any], param_key: str | None = "params", part: str | None = None) -> Weights:
+        """The weights of a loaded checkpoint under the names they have here: what ``load_state_dict`` can be given.
+
+        Takes files of USRDANet, of BasicSR's RRDBNet (encoder "trunk"; G_t keeps its own start) and of the public
+        re-implementation (encoder "conv"); with ``part`` ("encoder", "sr_decoder" or "lr_decoder") only that part of any of them,
+        or a file that holds the part alone.
+
+        Raises ValueError where they do not fit, naming the keys.
+        """
+        own = self.state_dict()
+        weights = rename_rrdbnet(open_checkpoint(content, param_key))
+        if part is not None:
+            whole = any(key.startswith(PARTS) for key in weights)
+            weights = weights if whole else {f"{part}.{key}": value for key, value in weights.items()}
+            weights = {key: value for key, value in weights.items() if key.startswith(f"{part}.")}
+            own = {key: value for key, value in own.items() if key.startswith(f"{part}.")}
+        elif not any(key.startswith("lr_decoder.") for key in weights):
+            # a network without G_t is a fair start: G_t is learnt on the target anyway
+            own = {key: value for key, value in own.items() if not key.startswith("lr_decoder.")}
+        misfit = describe_misfit(own, weights)
+        if misfit:
+            raise ValueError(f"expected weights of {part or f'USRDANet with encoder {self.kind!r}, scale {self.scale}'}, {misfit}")
+        return weights

@@ -1,0 +1,7 @@
+"""The registered losses of USR-DA: thin classes that BasicSR builds from YAML."""
+
+from usrda_plugin.losses.align import USRDAAlignLoss
+from usrda_plugin.losses.perceptual import USRDAPerceptualLoss
+from usrda_plugin.losses.vgg import find_vgg_weights, load_vgg
+
+__all__ = ["USRDAAlignLoss", "USRDAPerceptualLoss", "find_vgg_weights", "load_vgg"]

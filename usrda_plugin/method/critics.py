@@ -1,0 +1,58 @@
+"""The critics' terms: what D_f, D_t and D_y are trained by. No gradient reaches the networks they judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor
+
+from usrda_plugin.method.passes import Batch, Pass
+from usrda_plugin.method.terms import Adversarial, Critic
+
+
+class Verdict(NamedTuple):
+    """A critic's loss and its mean answers to real and to fake."""
+
+    loss: Tensor
+    real: Tensor
+    fake: Tensor
+
+
+def d_f(critic: Critic, criterion: Adversarial, tensors: Pass, batch: Batch) -> Verdict:
+    """Least squares, D_f(f_s) to 1 and D_f(f_t) to 0, averaged."""
+    return _judge(critic, criterion, tensors.f_s, [tensors.f_t])
+
+
+def d_t(critic: Critic, criterion: Adversarial, tensors: Pass, batch: Batch) -> Verdict:
+    """Least squares, D_t(x_t) to 1 and D_t(x_st) to 0, averaged."""
+    return _judge(critic, criterion, batch.x_t, [tensors.x_st])
+
+
+def d_y(critic: Critic, criterion: Adversarial, tensors: Pass, batch: Batch) -> Verdict:
+    """Least squares, D_y(y_s) to 1, D_y(y_ss) and D_y(y_sts) to 0, averaged."""
+    return _judge(critic, criterion, batch.y_s, [y for y in (tensors.y_ss, tensors.y_sts) if y is not None])
+
+
+def _judge(critic: Critic, criterion: Adversarial, real: Tensor, fakes: list[Tensor]) -> Verdict:
+    real_answer = critic(real.detach())
+    fake_answers = [critic(fake.detach()) for fake in fakes]
+    loss_real = criterion(real_answer, True, is_disc=True)
+    loss_fake = sum(criterion(answer, False, is_disc=True) for answer in fake_answers) / len(fakes)
+    mean_fake = sum(answer.detach().mean() for answer in fake_answers) / len(fakes)
+    return Verdict((loss_real + loss_fake) / 2, real_answer.detach().mean(), mean_fake)
+
+
+class CriticTerm(NamedTuple):
+    """A critic's term, the generator's terms that ask this critic, and the criterion they share."""
+
+    verdict: Callable[[Critic, Adversarial, Pass, Batch], Verdict]
+    asked_by: tuple[str, ...]
+    criterion: str
+
+
+CRITIC_TERMS: dict[str, CriticTerm] = {
+    "f": CriticTerm(d_f, asked_by=("align",), criterion="align"),
+    "t": CriticTerm(d_t, asked_by=("sty",), criterion="sty"),
+    "y": CriticTerm(d_y, asked_by=("rec", "cyc"), criterion="gan"),
+}

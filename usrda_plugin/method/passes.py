@@ -1,0 +1,98 @@
+"""One training pass: seven network calls, each tensor computed once.
+
+    f_s = E(x_s)        f_t = E(x_t)
+    y_ss = G_SR(f_s)    x_tt = G_t(f_t)    x_st = G_t(f_s)
+    f_st = E(x_st)      y_sts = G_SR(f_st)
+
+The letters after ``_`` are a route: whose content, then each domain it was rendered into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+ABSENT: Any = None  # a tensor that nothing asked for, a critic or criterion that is switched off
+
+
+class Batch(NamedTuple):
+    """What a training step is fed with: RGB in [0, 1].
+
+    ``x_s`` (B, 3, h, w) source LR, ``y_s`` (B, 3, scale*h, scale*w) its HR, ``x_t`` (B, 3, h, w) unpaired target LR or None.
+    """
+
+    x_s: Tensor
+    y_s: Tensor
+    x_t: Tensor = ABSENT
+
+
+class Pass(NamedTuple):
+    """Every tensor of one training pass; a tensor that no active term reads is None.
+
+    ``f_*`` are features (B, C, h, w), ``x_*`` LR images (B, 3, h, w), ``y_*`` HR images (B, 3, scale*h, scale*w).
+    ``y_tt`` = G_SR(f_t), the path used at test time, is not part of the paper's training pass.
+    """
+
+    x_s: Tensor = ABSENT
+    x_t: Tensor = ABSENT
+    f_s: Tensor = ABSENT
+    f_t: Tensor = ABSENT
+    y_ss: Tensor = ABSENT
+    x_tt: Tensor = ABSENT
+    x_st: Tensor = ABSENT
+    f_st: Tensor = ABSENT
+    y_sts: Tensor = ABSENT
+    y_tt: Tensor = ABSENT
+
+
+class Route(NamedTuple):
+    """How one tensor of the pass is made: ``tensor = network(source)``."""
+
+    tensor: str
+    network: str
+    source: str
+
+
+ROUTES = (
+    Route("f_s", "encoder", "x_s"),
+    Route("f_t", "encoder", "x_t"),
+    Route("y_ss", "sr_decoder", "f_s"),
+    Route("x_tt", "lr_decoder", "f_t"),
+    Route("x_st", "lr_decoder", "f_s"),
+    Route("f_st", "encoder", "x_st"),
+    Route("y_sts", "sr_decoder", "f_st"),
+    Route("y_tt", "sr_decoder", "f_t"),
+)
+PAPER = ("f_s", "f_t", "y_ss", "x_tt", "x_st", "f_st", "y_sts")
+
+
+def one_pass(
+    networks: Mapping[str, Callable[[Tensor], Tensor]],
+    x_s: Tensor,
+    x_t: Tensor = ABSENT,
+    wanted: Collection[str] = PAPER,
+) -> Pass:
+    """Compute the wanted tensors of one pass, and those they are made from, each exactly once.
+
+    ``networks`` maps "encoder", "sr_decoder" and "lr_decoder" to E, G_SR and G_t.
+    Raises ValueError where a wanted tensor needs ``x_t`` and there is none.
+    """
+    needed = _with_sources(wanted)
+    if "x_t" in needed and x_t is None:
+        raise ValueError(f"expected a target batch x_t for {sorted(wanted)}, found none; give the data set a target domain")
+    made = {"x_s": x_s, "x_t": x_t}
+    for route in ROUTES:
+        if route.tensor in needed:
+            made[route.tensor] = networks[route.network](made[route.source])
+    return Pass(**made)
+
+
+def _with_sources(wanted: Collection[str]) -> set[str]:
+    """The wanted tensors and all that they are made from, back to the images."""
+    needed = set(wanted)
+    for route in reversed(ROUTES):
+        if route.tensor in needed:
+            needed.add(route.source)
+    return needed

@@ -1,0 +1,103 @@
+"""What the options ask the generator to minimise: active terms, their weights, and what they need."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from basicsr.losses import build_loss
+from torch import Tensor, nn
+
+from usrda_plugin.method import CRITIC_TERMS, TERMS, Criteria, Step
+
+# the three parts of rec and cyc: where their options stand, and what their weight is called there
+SHARED_PARTS = {
+    "pix": ("pixel_opt", "loss_weight"),
+    "percep": ("perceptual_opt", "perceptual_weight"),
+    "gan": ("gan_opt", "loss_weight"),
+}
+CRITERION_OF_PART = {"pix": "pixel", "percep": "perceptual", "gan": "gan"}
+PSNR_TERMS = ("rec", "res")
+
+
+class Objective(NamedTuple):
+    """A choice of terms with their weights: one for each phase of training.
+
+    ``weights`` maps a logged name such as ``l_g_rec_pix`` to its weight; ``reads`` are the tensors that the pass must compute;
+    ``critics`` are the critics to be trained.
+    """
+
+    terms: tuple[str, ...]
+    criteria: Criteria
+    weights: dict[str, float]
+    critics: tuple[str, ...]
+    reads: tuple[str, ...]
+
+    def losses(self, step: Step) -> dict[str, Tensor]:
+        """The raw value of each part of each active term, by its logged name."""
+        return {
+            _log_name(term, part): value
+            for term in self.terms
+            for part, value in TERMS[term].parts(step).items()
+        }  # fmt: skip
+
+    def total(self, losses: dict[str, Tensor]) -> Tensor:
+        """The weighted sum: what the generator's backward pass starts from."""
+        return torch.stack([self.weights[name] * value for name, value in losses.items()]).sum()
+
+    def pixel_only(self) -> Objective:
+        """The PSNR phase: rec by its pixel part and res, no critic."""
+        criteria = self.criteria._replace(perceptual=None, gan=None)
+        return _objective(tuple(term for term in self.terms if term in PSNR_TERMS), criteria, self.weights)
+
+    def critics_only(self) -> Objective:
+        """The critics' head start: the same pass, the generator at rest."""
+        return self._replace(terms=())
+
+
+def build_objective(train_opt: dict[str, Any], to: torch.device) -> Objective:
+    """The objective that the ``train`` block of an option file describes; absent blocks and weights of 0 cost nothing.
+
+    Raises ValueError where no term is left, or where a criterion cannot serve.
+    """
+    parts = {part: _criterion(train_opt.get(key), weight_key, to) for part, (key, weight_key) in SHARED_PARTS.items()}
+    own = {term: _criterion(train_opt.get(f"{term}_opt"), "loss_weight", to) for term in ("align", "res", "sty", "idt")}
+    criteria = Criteria(
+        **{CRITERION_OF_PART[part]: criterion for part, (criterion, _) in parts.items()},
+        **{term: criterion for term, (criterion, _) in own.items()},
+    )
+    weights = {_log_name(term, ""): weight for term, (_, weight) in own.items()}
+    for term in ("rec", "cyc"):
+        outer = float((train_opt.get(f"{term}_opt") or {}).get("loss_weight", 0.0))
+        weights |= {_log_name(term, part): outer * weight for part, (_, weight) in parts.items()}
+    active = tuple(term for term in TERMS if any(w for name, w in weights.items() if name.startswith(f"l_g_{term}")))
+    if not active:
+        raise ValueError("train: no term has a weight; give at least rec_opt and pixel_opt a loss_weight")
+    if criteria.perceptual is not None and not hasattr(criteria.perceptual, "distance"):
+        raise ValueError(
+            "train: perceptual_opt: type: expected USRDAPerceptualLoss or a loss with its features() and distance(), found "
+            f"{type(criteria.perceptual).__name__}"
+        )
+    return _objective(active, criteria, weights)
+
+
+def _objective(terms: tuple[str, ...], criteria: Criteria, weights: dict[str, float]) -> Objective:
+    critics = tuple(
+        name
+        for name, term in CRITIC_TERMS.items()
+        if set(term.asked_by) & set(terms) and criteria._asdict()[term.criterion] is not None
+    )
+    reads = tuple(dict.fromkeys(tensor for term in terms for tensor in TERMS[term].reads))
+    return Objective(terms, criteria, weights, critics, reads)
+
+
+def _criterion(opt: dict[str, Any] | None, weight_key: str, to: torch.device) -> tuple[nn.Module | None, float]:
+    """A registered loss at weight 1, so that what is logged is raw, and the weight that the options give it."""
+    weight = float((opt or {}).get(weight_key, 1.0)) if opt else 0.0
+    if not weight:
+        return None, 0.0
+    return build_loss({**opt, weight_key: 1.0}).to(to), weight  # type: ignore[dict-item]
+
+
+def _log_name(term: str, part: str) -> str:
+    return f"l_g_{term}_{part}" if part else f"l_g_{term}"

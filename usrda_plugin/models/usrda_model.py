@@ -1,0 +1,225 @@
+"""``USRDAModel``: feed, step, log, save. The mathematics stands in ``usrda_plugin.method``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from basicsr.archs import build_network
+from basicsr.models.sr_model import SRModel
+from basicsr.utils import get_root_logger
+from basicsr.utils.registry import MODEL_REGISTRY
+from torch import Tensor, nn
+
+from usrda_plugin.archs.warm_start import PARTS
+from usrda_plugin.method import CRITIC_TERMS, Batch, Critics, Pass, Step
+from usrda_plugin.models.objective import Objective, build_objective
+from usrda_plugin.models.strips import strips
+
+
+@MODEL_REGISTRY.register()
+class USRDAModel(SRModel):
+    """USR-DA trained by BasicSR's runner; validation, testing and schedules are SRModel's.
+
+    Networks: ``network_g`` (USRDANet) and, where a term asks them, the critics ``network_d_f``, ``network_d_t``, ``network_d_y``.
+    """
+
+    # ------------------------------------------------------------------ one step
+
+    def feed_data(self, data: dict[str, Any]) -> None:
+        """Take a training batch (x_s, y_s and, with a target domain, x_t) or a validation batch (lq and perhaps gt)."""
+        if "x_s" not in data:
+            super().feed_data(data)
+            return
+        on_device = {key: data[key].to(self.device, non_blocking=True) for key in Batch._fields if key in data}
+        self.batch = Batch(**on_device)
+
+    def optimize_parameters(self, current_iter: int) -> None:
+        """One pass; the critics' step; the generator's step against frozen critics; EMA; remember the scalars."""
+        objective = self.objective_at(current_iter)
+        tensors = self.net_g(self.batch.x_s, self.batch.x_t, objective.reads)
+        critic_log = self.step_critics(objective, tensors)
+        generator_log = self.step_generator(objective, tensors)
+        self.model_ema(self.ema_decay)
+        self.log = {**generator_log, **critic_log}
+
+    def objective_at(self, current_iter: int) -> Objective:
+        """The terms of this iteration: the PSNR phase first, then the critics' head start, then all."""
+        if current_iter <= self.psnr_iter:
+            return self.psnr_objective
+        since = current_iter - self.psnr_iter
+        generator_rests = since <= self.net_d_init_iters or since % self.net_d_iters
+        return self.objective.critics_only() if generator_rests else self.objective
+
+    def step_critics(self, objective: Objective, tensors: Pass) -> dict[str, Tensor]:
+        """Train the critics on what the pass made; returns their losses and mean answers."""
+        if not self.critics:
+            return {}
+        self.optimizer_d.zero_grad()
+        log, losses = {}, []
+        for name in objective.critics:
+            criterion = objective.criteria._asdict()[CRITIC_TERMS[name].criterion]
+            verdict = CRITIC_TERMS[name].verdict(self.critics[name], criterion, tensors, self.batch)
+            losses.append(verdict.loss)
+            log |= {f"l_d_{name}": verdict.loss, f"out_d_{name}_real": verdict.real, f"out_d_{name}_fake": verdict.fake}
+        if losses:
+            torch.stack(losses).sum().backward()
+            log |= self.gradient_norms({f"d_{name}": self.critics[name] for name in objective.critics})
+        self.optimizer_d.step()
+        return log
+
+    def step_generator(self, objective: Objective, tensors: Pass) -> dict[str, Tensor]:
+        """Train E, G_SR and G_t by the active terms; returns each part's raw value and the weighted total."""
+        self.optimizer_g.zero_grad()
+        log: dict[str, Tensor] = {}
+        if objective.terms:
+            with frozen(self.critics.values()):
+                log = objective.losses(self.material(objective, tensors))
+                log["l_g_total"] = objective.total(log)
+                log["l_g_total"].backward()
+            log |= self.gradient_norms(dict(self.get_bare_model(self.net_g).named_children()))
+        self.optimizer_g.step()
+        return log
+
+    def material(self, objective: Objective, tensors: Pass) -> Step:
+        """What the terms look at; the features of y_s are computed here, once for rec and cyc."""
+        perceptual = objective.criteria.perceptual
+        features = None if perceptual is None else perceptual.features(self.batch.y_s)
+        return Step(tensors, self.batch, Critics(**self.critics), objective.criteria, features)
+
+    @torch.no_grad()
+    def model_ema(self, decay: float = 0.999) -> None:
+        """Move the averaged network towards the trained one, parameters by 1 - decay, buffers at once."""
+        if not hasattr(self, "net_g_ema"):
+            return
+        trained, averaged = self.get_bare_model(self.net_g), self.net_g_ema
+        torch._foreach_lerp_(list(averaged.parameters()), list(trained.parameters()), 1 - decay)
+        for mean, buffer in zip(averaged.buffers(), trained.buffers(), strict=True):
+            mean.copy_(buffer)
+
+    # ------------------------------------------------------------------ set-up
+
+    def init_training_settings(self) -> None:
+        """Critics, EMA, objective, optimizers and schedulers, as ``train`` in the option file says."""
+        train_opt = self.opt["train"]
+        self.objective = build_objective(train_opt, self.device)
+        self.psnr_objective = self.objective.pixel_only()
+        self.psnr_iter = int(train_opt.get("psnr_iter") or 0)
+        self.net_d_iters = int(train_opt.get("net_d_iters") or 1)
+        self.net_d_init_iters = int(train_opt.get("net_d_init_iters") or 0)
+        self.ema_decay = train_opt.get("ema_decay", 0)
+        self.log: dict[str, Tensor] = {}
+        self.start_parts_from_files()
+        self.critics = {name: self.build_critic(name) for name in self.objective.critics}
+        if self.ema_decay > 0:
+            self.build_ema()
+        self.net_g.train()
+        self.setup_optimizers()
+        self.setup_schedulers()
+
+    def build_critic(self, name: str) -> nn.Module:
+        """The critic ``network_d_{name}``, from its file if one is given. Raises ValueError where the options have none."""
+        key = f"network_d_{name}"
+        if key not in self.opt:
+            asked_by = [term for term in CRITIC_TERMS[name].asked_by if term in self.objective.terms]
+            raise ValueError(f"{key}: expected a critic, asked by the terms {', '.join(asked_by)}; found none in the options")
+        critic = self.model_to_device(build_network(self.opt[key]))
+        self.print_network(critic)
+        file = self.opt["path"].get(f"pretrain_{key}")
+        if file is not None:
+            self.load_network(critic, file, self.opt["path"].get(f"strict_load_d_{name}", True), "params")
+        critic.train()
+        setattr(self, f"net_d_{name}", critic)
+        return critic
+
+    def build_ema(self) -> None:
+        """The averaged network: a copy of the start, or, on resuming, the average that was saved."""
+        self.net_g_ema = build_network(self.opt["network_g"]).to(self.device).eval()
+        self.net_g_ema.requires_grad_(False)
+        self.model_ema(0)
+        if self.opt["path"].get("resume_state"):
+            self.load_network(self.net_g_ema, self.opt["path"]["pretrain_network_g"], True, "params_ema")
+
+    def start_parts_from_files(self) -> None:
+        """Start E, G_SR or G_t from files of their own; a resumed run has its whole network already."""
+        if self.opt["path"].get("resume_state"):
+            return
+        for part in PARTS:
+            file = self.opt["path"].get(f"pretrain_network_g_{part}")
+            if file is not None:
+                self.load_network(self.net_g, file, True, self.opt["path"].get("param_key_g", "params"), part=part)
+
+    def load_network(
+        self, net: nn.Module, load_path: str, strict: bool = True, param_key: str = "params", part: str | None = None
+    ) -> None:
+        """Load weights from a file of any kind that the network takes. Raises ValueError where they do not fit."""
+        network = self.get_bare_model(net)
+        if not strict or not hasattr(network, "fit_weights"):
+            super().load_network(net, load_path, strict, param_key)
+            return
+        content = torch.load(load_path, map_location="cpu", weights_only=True)
+        try:
+            weights = network.fit_weights(content, param_key, part)
+        except ValueError as misfit:
+            raise ValueError(f"{load_path}: {misfit}") from None
+        network.load_state_dict(weights, strict=False)
+        get_root_logger().info(f"Loaded {part or type(network).__name__} from {load_path} [{param_key}].")
+
+    def setup_optimizers(self) -> None:
+        """Adam for the generator's three networks and, where there are critics, one for all of them."""
+        optimizers = {"g": [self.net_g], "d": list(self.critics.values())}
+        for name, networks in optimizers.items():
+            parameters = [parameter for network in networks for parameter in network.parameters()]
+            if parameters:
+                opt = dict(self.opt["train"][f"optim_{name}"])
+                optimizer = self.get_optimizer(opt.pop("type"), parameters, **opt)
+                setattr(self, f"optimizer_{name}", optimizer)
+                self.optimizers.append(optimizer)
+
+    # ------------------------------------------------------------------ log and save
+
+    def gradient_norms(self, networks: dict[str, nn.Module]) -> dict[str, Tensor]:
+        """The gradient's L2 norm of each network, where ``log_grad_norm`` asks for it; remembered, not waited for."""
+        if not self.opt["train"].get("log_grad_norm"):
+            return {}
+        gradients = {n: [p.grad for p in net.parameters() if p.grad is not None] for n, net in networks.items()}
+        return {f"grad_norm_{name}": torch.nn.utils.get_total_norm(grads) for name, grads in gradients.items() if grads}
+
+    def get_current_log(self) -> dict[str, float]:
+        """The last step's scalars, averaged over the processes; only here the host waits for the device."""
+        if not self.log:
+            return {}
+        values = torch.stack([value.detach().float() for value in self.log.values()])
+        if self.opt["dist"]:
+            torch.distributed.all_reduce(values)
+            values /= self.opt["world_size"]
+        return dict(zip(self.log, values.tolist(), strict=True))
+
+    def nondist_validation(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
+        """SRModel's validation, and a strip of the last training batch for TensorBoard."""
+        super().nondist_validation(dataloader, current_iter, tb_logger, save_img)
+        if tb_logger and hasattr(self, "batch"):
+            network = self.net_g_ema if hasattr(self, "net_g_ema") else self.get_bare_model(self.net_g)
+            for name, picture in strips(network, self.batch).items():
+                tb_logger.add_image(f"strips/{name}", picture, current_iter)
+
+    def save(self, epoch: int, current_iter: int) -> None:
+        """Save network, average, critics and training state, by BasicSR's names."""
+        for name, critic in self.critics.items():
+            self.save_network(critic, f"net_d_{name}", current_iter)
+        super().save(epoch, current_iter)
+
+
+@contextmanager
+def frozen(networks: Iterable[nn.Module]) -> Iterator[None]:
+    """While open, the networks' parameters get no gradient; gradients still pass through to the input."""
+    parameters = [parameter for network in networks for parameter in network.parameters()]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
