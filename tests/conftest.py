@@ -1,0 +1,21 @@
+"""The plugin is imported before BasicSR, which today's torchvision cannot import by itself."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+import usrda_plugin  # noqa: F401
+
+torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real photographs outside the repository: $USRDA_SHARED_DATA or a folder ``shared/data`` beside the checkout."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("USRDA_SHARED_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip("no real photographs; set USRDA_SHARED_DATA")
+    return folder

@@ -1,0 +1,20 @@
+"""The training data: unpaired data sets on disk or LMDB, the source degradation, the sample stream."""
+
+from usrda_plugin.data.degradation import bicubic_downsample
+from usrda_plugin.data.environment import lmdb_environment
+from usrda_plugin.data.images import ImageSource
+from usrda_plugin.data.lmdb import make_lmdb, verify_lmdb
+from usrda_plugin.data.stream import StreamSampler, draws
+from usrda_plugin.data.unpaired import USRDADataset, USRDASourceDataset
+
+__all__ = [
+    "ImageSource",
+    "StreamSampler",
+    "USRDADataset",
+    "USRDASourceDataset",
+    "bicubic_downsample",
+    "draws",
+    "lmdb_environment",
+    "make_lmdb",
+    "verify_lmdb",
+]

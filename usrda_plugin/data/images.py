@@ -1,0 +1,102 @@
+"""The images of one root, by number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from usrda_plugin.data.decoding import decode
+from usrda_plugin.data.stores import ImageStore, open_store, read_lines
+
+_ORIENTATION_TAG = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+class ImageSource:
+    """A list of images in a folder or an LMDB; pickles without open files, so it may go to any worker.
+
+    With ``keep_decoded`` each process keeps what it has decoded, as 8 or 16 bit levels.
+    """
+
+    def __init__(self, store: ImageStore, entries: Sequence[str], *, keep_decoded: bool = False) -> None:
+        self.store = store
+        self.entries = list(entries)
+        self.keep_decoded = keep_decoded
+        self._decoded: dict[int, np.ndarray] = {}
+
+    @classmethod
+    def open(cls, root: str | Path, meta_info: str | Path | None = None, *, keep_decoded: bool = False) -> ImageSource:
+        """List the images of ``root``: those that the meta-info file names by the first word of each line, or all.
+
+        Raises FileNotFoundError for a missing root, list or listed image; ValueError where there is no image at all.
+        """
+        store = open_store(root)
+        entries = store.entries()
+        if meta_info is not None:
+            entries = [store.entry(line.split()[0]) for line in read_lines(meta_info)]
+            _refuse_missing([entry for entry in entries if not store.has(entry)], f"that {meta_info} lists", store)
+        if not entries:
+            raise ValueError(f"no image in {meta_info or root}; expected files such as .png or .jpg, not in subfolders")
+        return cls(store, entries, keep_decoded=keep_decoded)
+
+    def partners(self, root: str | Path, template: str = "{}") -> ImageSource:
+        """List, in the same order, the images of another root whose names follow from these by ``template``.
+
+        The template gets the name without its suffix, as BasicSR's ``filename_tmpl``; the suffix may differ.
+        Raises FileNotFoundError that names the images without a partner.
+        """
+        store = open_store(root)
+        store.entries()  # a missing root shall be told as such, not as that many missing images
+        paths = [PurePosixPath(entry) for entry in self.entries]
+        wanted = [str(path.with_name(template.format(path.stem) + path.suffix)) for path in paths]
+        found = [next(filter(store.has, store.variants(entry)), None) for entry in wanted]
+        missing = [entry for entry, partner in zip(wanted, found, strict=True) if partner is None]
+        _refuse_missing(missing, f"that the images of {self.store.root} need as partners", store)
+        return ImageSource(store, [entry for entry in found if entry is not None], keep_decoded=self.keep_decoded)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_decoded": {}}
+
+    def path(self, index: int) -> str:
+        """Return the root and the name of an image, for people."""
+        return str(self.store.root / self.entries[index])
+
+    def read(self, index: int) -> np.ndarray:
+        """Decode an image: HWC RGB, uint8 or uint16, not writable where it is kept.
+
+        Raises ValueError or FileNotFoundError that names it.
+        """
+        if index in self._decoded:
+            return self._decoded[index]
+        with self.store.open(self.entries[index]) as file:
+            image = decode(file.read(), self.path(index))
+        if self.keep_decoded:
+            image.setflags(write=False)
+            self._decoded[index] = image
+        return image
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Return (height, width) of an image, from its header where that suffices. Raises as ``read`` does."""
+        try:
+            with self.store.open(self.entries[index]) as file, Image.open(file) as header:
+                sideways = header.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS
+                return (header.width, header.height) if sideways else (header.height, header.width)
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            # Pillow does not know every format that OpenCV reads; for what neither reads, decode has the message
+            height, width, _ = self.read(index).shape
+            return height, width
+
+
+def _refuse_missing(missing: Sequence[str], why: str, store: ImageStore) -> None:
+    if missing:
+        named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise FileNotFoundError(f"{store.root} lacks {len(missing)} images {why}: {named}")

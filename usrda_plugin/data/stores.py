@@ -1,0 +1,120 @@
+"""Where encoded images lie: a folder of files, or an LMDB in BasicSR's layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+from usrda_plugin.data.environment import lmdb_environment
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
+
+
+class ImageStore(Protocol):
+    """What a folder and an LMDB have in common; an entry is an image's name inside its root."""
+
+    @property
+    def root(self) -> Path:
+        """The folder or the LMDB."""
+
+    def entries(self) -> list[str]:
+        """List all images, sorted."""
+
+    def entry(self, name: str) -> str:
+        """Turn a file name, as a meta-info file says it, into an entry."""
+
+    def variants(self, entry: str) -> list[str]:
+        """List the entries that the same image could have with another suffix, the likeliest first."""
+
+    def has(self, entry: str) -> bool:
+        """Tell whether there is such an image."""
+
+    def open(self, entry: str) -> BinaryIO:
+        """Open the encoded image for reading."""
+
+
+@dataclass(frozen=True)
+class FolderStore:
+    """Image files of one folder: those of its subfolders only where a meta-info file names them, as in BasicSR."""
+
+    root: Path
+
+    def entries(self) -> list[str]:
+        """List all images, sorted. Raises FileNotFoundError where there is no such folder."""
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"image folder {self.root} does not exist")
+        files = (file for file in self.root.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+        return sorted(file.name for file in files if file.name[0] != "." and file.is_file())
+
+    def entry(self, name: str) -> str:
+        """Turn a file name, as a meta-info file says it, into an entry."""
+        return name
+
+    def variants(self, entry: str) -> list[str]:
+        """List the entries that the same image could have with another suffix, the likeliest first."""
+        stem = entry.removesuffix(PurePosixPath(entry).suffix)
+        return [entry, *(stem + suffix for suffix in IMAGE_SUFFIXES)]
+
+    def has(self, entry: str) -> bool:
+        """Tell whether there is such an image."""
+        return (self.root / entry).is_file()
+
+    def open(self, entry: str) -> BinaryIO:
+        """Open the encoded image for reading. Raises FileNotFoundError that names the file."""
+        return (self.root / entry).open("rb")
+
+
+@dataclass(frozen=True)
+class LmdbStore:
+    """An LMDB whose ``meta_info.txt`` lists its images; a key is the name up to its first dot, as in BasicSR."""
+
+    root: Path
+
+    def entries(self) -> list[str]:
+        """List all images, sorted. Raises FileNotFoundError where there is no LMDB, ValueError where it is damaged."""
+        lmdb_environment(self.root)
+        return sorted({self.entry(line) for line in read_lines(self.root / "meta_info.txt")})
+
+    def entry(self, name: str) -> str:
+        """Turn a file name, as a meta-info file says it, into an entry."""
+        return name.split(".")[0]
+
+    def variants(self, entry: str) -> list[str]:
+        """List the entries that the same image could have with another suffix: keys have none."""
+        return [self.entry(entry)]
+
+    def has(self, entry: str) -> bool:
+        """Tell whether there is such an image."""
+        return self._get(entry) is not None
+
+    def open(self, entry: str) -> BinaryIO:
+        """Open the encoded image for reading. Raises FileNotFoundError that names the key."""
+        content = self._get(entry)
+        if content is None:
+            raise FileNotFoundError(
+                f"key {entry!r} is not in the LMDB {self.root}, though its list names it; make it again"
+            )
+        return BytesIO(content)
+
+    def _get(self, entry: str) -> bytes | None:
+        with lmdb_environment(self.root).begin() as transaction:
+            return transaction.get(entry.encode())
+
+
+def open_store(root: str | Path) -> ImageStore:
+    """Tell by its ending what a root is: ``*.lmdb`` or a folder."""
+    return LmdbStore(Path(root)) if is_lmdb(root) else FolderStore(Path(root))
+
+
+def is_lmdb(root: str | Path) -> bool:
+    """Tell whether a root is an LMDB, by its ending alone."""
+    return Path(root).suffix == ".lmdb"
+
+
+def read_lines(file: str | Path) -> list[str]:
+    """Read the lines of a meta-info file that are not blank. Raises FileNotFoundError that names it."""
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"meta-info file {file} does not exist")
+    return [line for line in Path(file).read_text(encoding="utf-8").splitlines() if line.strip()]

@@ -1,0 +1,128 @@
+"""The training data sets: source pairs, and target LR photographs that belong to none of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from basicsr.utils.registry import DATASET_REGISTRY
+from torch.utils.data import Dataset
+
+from usrda_plugin.data.decoding import as_unit
+from usrda_plugin.data.images import ImageSource
+from usrda_plugin.data.pairs import GivenPairs, MadePairs, PairSource, refuse_small, small_or_unreadable
+from usrda_plugin.data.patches import random_corner, random_pose, to_tensor
+from usrda_plugin.data.stores import is_lmdb
+from usrda_plugin.data.stream import draws
+
+
+class USRDASourceDataset(Dataset):
+    """Random source pairs ``lq``, ``gt`` for BasicSR's own models: CHW RGB in [0, 1], with ``lq_path`` and ``gt_path``.
+
+    Options: ``scale``; ``gt_size`` (HR pixels); ``dataroot_gt`` (folder or ``*.lmdb``), ``meta_info``; ``dataroot_lq``
+    with ``filename_tmpl`` for given LR images, which are else made by antialiased bicubic and rounded to 8 bits
+    (``quantize``, true); ``use_hflip``, ``use_rot`` (true); ``seed`` (0); ``cache_in_memory`` (false): each process
+    keeps decoded images. Raises ValueError or FileNotFoundError that names the option or the file.
+    """
+
+    draws_by_sample_number = True
+    """A sampler may hand this data set any number from 0 upwards: it is a sample's, not an image's."""
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        self.scale, self.gt_size = opt["scale"], opt["gt_size"]
+        if self.gt_size < self.scale or self.gt_size % self.scale:
+            raise ValueError(f"gt_size must be a multiple of scale {self.scale}, found {self.gt_size}")
+        self.seed = opt.get("seed") or 0
+        self.poses = {"flip": opt.get("use_hflip", True), "turn": opt.get("use_rot", True)}
+        self.source = _open(opt, "dataroot_gt", "meta_info")
+        self.pairs = self._pairs(opt)
+
+    def __len__(self) -> int:
+        """Count the source images: BasicSR's measure of an epoch."""
+        return len(self.source)
+
+    def __getitem__(self, sample_number: int) -> dict[str, Any]:
+        return self._source_sample(draws(self.seed, sample_number))
+
+    def check_images(self) -> None:
+        """Look at the header of every image. Raises ValueError that lists the unreadable, too small or unfitting."""
+        faults = self._faults()
+        if faults:
+            more = [f"... and {len(faults) - 10} more"] if len(faults) > 10 else []
+            raise ValueError("\n".join(faults[:10] + more))
+
+    def _pairs(self, opt: dict[str, Any]) -> PairSource:
+        if not opt.get("dataroot_lq"):
+            return MadePairs(self.source, self.gt_size, self.scale, quantize=opt.get("quantize", True))
+        _refuse_contradiction(opt, "dataroot_lq")
+        lq = self.source.partners(opt["dataroot_lq"], opt.get("filename_tmpl") or "{}")
+        return GivenPairs(self.source, lq, self.gt_size, self.scale)
+
+    def _source_sample(self, rng: np.random.Generator) -> dict[str, Any]:
+        index = int(rng.integers(len(self.source)))
+        pair = self.pairs.draw(rng, index)
+        pose = random_pose(rng, **self.poses)
+        return {
+            "lq": to_tensor(pose.apply(pair.lq)),
+            "gt": to_tensor(pose.apply(pair.gt)),
+            "lq_path": self.pairs.lq_path(index),
+            "gt_path": self.source.path(index),
+        }
+
+    def _faults(self) -> list[str]:
+        return self.pairs.faults()
+
+
+class USRDADataset(USRDASourceDataset):
+    """Source pairs ``x_s``, ``y_s`` and, drawn independently, target LR patches ``x_t`` as large as ``x_s``.
+
+    CHW RGB in [0, 1], with ``gt_path`` and ``target_path``. Options: those of USRDASourceDataset, and
+    ``dataroot_target`` with ``meta_info_target``; without them samples have no ``x_t``.
+    """
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        super().__init__(opt)
+        self.target = _open(opt, "dataroot_target", "meta_info_target") if opt.get("dataroot_target") else None
+
+    def __getitem__(self, sample_number: int) -> dict[str, Any]:
+        rng = draws(self.seed, sample_number)
+        source = self._source_sample(rng)
+        sample = {"x_s": source["lq"], "y_s": source["gt"], "gt_path": source["gt_path"]}
+        return sample if self.target is None else sample | self._target_sample(rng, self.target)
+
+    def _target_sample(self, rng: np.random.Generator, target: ImageSource) -> dict[str, Any]:
+        index, size = int(rng.integers(len(target))), self.gt_size // self.scale
+        image = target.read(index)
+        refuse_small(target.path(index), image.shape, size)
+        patch: np.ndarray = random_corner(rng, image, size).cut(image, size)
+        x_t: torch.Tensor = to_tensor(random_pose(rng, **self.poses).apply(as_unit(patch)))
+        return {"x_t": x_t, "target_path": target.path(index)}
+
+    def _faults(self) -> list[str]:
+        faults = super()._faults()
+        return faults if self.target is None else faults + small_or_unreadable(self.target, self.gt_size // self.scale)
+
+
+def _open(opt: dict[str, Any], root: str, meta_info: str) -> ImageSource:
+    _refuse_contradiction(opt, root)
+    try:
+        return ImageSource.open(opt[root], opt.get(meta_info), keep_decoded=opt.get("cache_in_memory", False))
+    except (ValueError, FileNotFoundError) as error:
+        raise type(error)(f"{root}: {error}") from error
+
+
+def _refuse_contradiction(opt: dict[str, Any], root: str) -> None:
+    """What a root is shows by its ending; ``io_backend``, where given, must not say otherwise."""
+    told = (opt.get("io_backend") or {}).get("type")
+    is_so = "lmdb" if is_lmdb(opt[root]) else "disk"
+    if told not in (None, is_so):
+        raise ValueError(
+            f"io_backend says {told}, but {root}: {opt[root]} is {'an LMDB' if is_so == 'lmdb' else 'a folder'} "
+            "by its name; leave io_backend out, since a root that ends in .lmdb is an LMDB and any other a folder"
+        )
+
+
+for _dataset in (USRDASourceDataset, USRDADataset):
+    if _dataset.__name__ not in DATASET_REGISTRY:  # registering twice would be an assertion error
+        DATASET_REGISTRY.register(_dataset)
