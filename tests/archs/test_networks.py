@@ -67,6 +67,15 @@ def test_noise_makes_the_lr_decoder_random_and_nothing_else():
         assert torch.equal(net(x), net(x))
 
 
+def test_the_target_itself_is_restored_without_noise():
+    net = small(noise_ch=2, scale=2)
+    x = torch.rand(1, 3, 12, 12)
+    with torch.no_grad():
+        first, second = net(x, x), net(x, x)
+    assert torch.equal(first.x_tt, second.x_tt)
+    assert not torch.equal(first.x_st, second.x_st)
+
+
 def test_without_noise_the_lr_decoder_is_deterministic():
     net = small(scale=2)
     x = torch.rand(1, 3, 12, 12)

@@ -9,10 +9,13 @@ import torch
 from usrda_plugin.method import one_pass
 
 
+NETWORKS = ("encoder", "sr_decoder", "lr_decoder", "renderer")
+
+
 @pytest.fixture
 def counted():
     calls = []
-    networks = {name: (lambda x, name=name: calls.append(name) or x + 1) for name in ("encoder", "sr_decoder", "lr_decoder")}
+    networks = {name: (lambda x, name=name: calls.append(name) or x + 1) for name in NETWORKS}
     return networks, calls
 
 
@@ -21,8 +24,8 @@ def counted():
     [
         (("y_ss",), ["encoder", "sr_decoder"]),
         (("x_tt",), ["encoder", "lr_decoder"]),
-        (("y_sts",), ["encoder", "lr_decoder", "encoder", "sr_decoder"]),
-        (("y_sts", "y_ss", "x_st"), ["encoder", "sr_decoder", "lr_decoder", "encoder", "sr_decoder"]),
+        (("y_sts",), ["encoder", "renderer", "encoder", "sr_decoder"]),
+        (("y_sts", "y_ss", "x_st"), ["encoder", "sr_decoder", "renderer", "encoder", "sr_decoder"]),
         ((), []),
     ],
 )

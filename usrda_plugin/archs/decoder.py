@@ -24,7 +24,7 @@ class Decoder(nn.Module):
         num_block: RRDB blocks; with none and no ``conv_first`` the decoder is RRDBNet's upsampler alone.
         num_grow_ch: channels that each dense layer of an RRDB block adds.
         conv_first: begin with a convolution.
-        noise_ch: channels of standard normal noise, drawn anew at each call, beside the features (needs ``conv_first``).
+        noise_ch: channels of noise beside the features (needs ``conv_first``).
     """
 
     def __init__(
@@ -51,11 +51,17 @@ class Decoder(nn.Module):
         self.conv_last = nn.Conv2d(num_feat, num_out_ch, 3, 1, 1)
         self.lrelu = nn.LeakyReLU(0.2, inplace=True)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def draw_noise(self, features: Tensor) -> Tensor | None:
+        """Standard normal noise (B, noise_ch, h, w) for these features; None for a decoder without noise input."""
+        batch, _, height, width = features.shape
+        shape = (batch, self.noise_ch, height, width)
+        return torch.randn(shape, dtype=features.dtype, device=features.device) if self.noise_ch else None
+
+    def forward(self, features: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The image; without ``noise`` a noise input gets zeros."""
         if self.noise_ch:
-            batch, _, height, width = features.shape
-            noise = torch.randn(batch, self.noise_ch, height, width, dtype=features.dtype, device=features.device)
-            features = torch.cat([features, noise], dim=1)
+            silence = features.new_zeros(features.shape[0], self.noise_ch, *features.shape[2:])
+            features = torch.cat([features, silence if noise is None else noise], dim=1)
         features = self.conv_first(features)
         if self.conv_body is not None:
             features = features + self.conv_body(self.body(features))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 import torch
@@ -38,7 +38,7 @@ class USRDANet(nn.Module):
         num_grow_ch: channels that each dense layer of an RRDB block adds.
         num_block_encoder: of these blocks, how many belong to E (encoder "rrdb" only).
         num_block_lr_decoder: RRDB blocks of G_t.
-        noise_ch: channels of Gaussian noise given to G_t beside the features; 0 makes G_t deterministic.
+        noise_ch: channels of Gaussian noise given to G_t beside the source's features; 0 makes G_t deterministic.
 
     Raises:
         ValueError: scale, encoder or block counts outside what is said above.
@@ -108,8 +108,16 @@ class USRDANet(nn.Module):
         """
         if x_t is None and wanted is None:
             return self.super_resolve(x)
-        networks = {"encoder": self.encoder, "sr_decoder": self.sr_decoder, "lr_decoder": self.lr_decoder}
-        return one_pass(networks, x, x_t, PAPER if wanted is None else wanted)
+        return one_pass(self.networks, x, x_t, PAPER if wanted is None else wanted)
+
+    @property
+    def networks(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """E, G_SR, G_t and the renderer, by the names that the pass calls them."""
+        parts = {"encoder": self.encoder, "sr_decoder": self.sr_decoder, "lr_decoder": self.lr_decoder}
+        return {**parts, "renderer": self._render}
+
+    def _render(self, features: Tensor) -> Tensor:
+        return self.lr_decoder(features, self.lr_decoder.draw_noise(features))
 
     def super_resolve(self, x: Tensor) -> Tensor:
         """G_SR(E(x)), for images of any size: mirrored up to a multiple of E's shrinking, the excess cut off."""
@@ -125,7 +133,7 @@ class USRDANet(nn.Module):
     @torch.no_grad()
     def render_target_style(self, x: Tensor) -> Tensor:
         """G_t(E(x)): ``x`` as the target's camera would have taken it, (B, num_in_ch, h, w)."""
-        return self.lr_decoder(self.encoder(x))
+        return self._render(self.encoder(x))
 
     def fit_weights(self, content: Mapping[str, Any], param_key: str | None = "params", part: str | None = None) -> Weights:
         """The weights of a loaded checkpoint under the names they have here: what ``load_state_dict`` can be given.

@@ -60,7 +60,7 @@ ROUTES = (
     Route("f_t", "encoder", "x_t"),
     Route("y_ss", "sr_decoder", "f_s"),
     Route("x_tt", "lr_decoder", "f_t"),
-    Route("x_st", "lr_decoder", "f_s"),
+    Route("x_st", "renderer", "f_s"),
     Route("f_st", "encoder", "x_st"),
     Route("y_sts", "sr_decoder", "f_st"),
     Route("y_tt", "sr_decoder", "f_t"),
@@ -76,7 +76,8 @@ def one_pass(
 ) -> Pass:
     """Compute the wanted tensors of one pass, and those they are made from, each exactly once.
 
-    ``networks`` maps "encoder", "sr_decoder" and "lr_decoder" to E, G_SR and G_t.
+    ``networks`` maps "encoder", "sr_decoder" and "lr_decoder" to E, G_SR and G_t, and "renderer" to G_t with its noise
+    input drawn: the target's features carry their own noise, the source's have none that G_t could render.
     Raises ValueError where a wanted tensor needs ``x_t`` and there is none.
     """
     needed = _with_sources(wanted)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from usrda_plugin.method import Batch, one_pass
+from usrda_plugin.method import Batch
 
 # one strip for each domain, in reading order
 STRIPS = {"target: x_t, x_tt, y_tt": ("x_t", "x_tt", "y_tt"), "source: x_s, x_st, y_sts, y_s": ("x_s", "x_st", "y_sts", "y_s")}
@@ -22,7 +22,7 @@ def strips(network: nn.Module, batch: Batch, shown: int = SHOWN) -> dict[str, Te
     wanted = {tensor for tensors in names.values() for tensor in tensors if tensor != "y_s"}
     was_training = network.training
     network.eval()
-    made = {**one_pass(dict(network.named_children()), x_s, x_t, wanted)._asdict(), "y_s": y_s}
+    made = {**network(x_s, x_t, wanted)._asdict(), "y_s": y_s}
     network.train(was_training)
     return {name: _strip([made[tensor] for tensor in tensors], y_s.shape[-2:]) for name, tensors in names.items()}
 
