@@ -26,10 +26,10 @@ setup(
         "lmdb>=1.4",
         "numpy>=1.26",
         "pydantic>=2.7,<3",
+        "Pillow>=10",
         "PyYAML>=6.0",
         "rich>=13",
         "rich-argparse>=1.4",
-        "tensorboard>=2.14",
     ],
     extras_require={"dev": ["hypothesis", "mypy", "pytest", "pytest-timeout", "ruff", "types-PyYAML"]},
     entry_points={

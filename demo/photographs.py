@@ -21,6 +21,10 @@ NOISE = 0.06  # of full range, standard deviation of the sensor at white; a thir
 JPEG_QUALITY = 90
 
 
+# no two photographs have the same noise
+FIRST_SEED = {"target_lr": 0, "val_lr": 100}
+
+
 def photograph(name: str) -> np.ndarray:
     """A photograph of scikit-image, HWC BGR uint8, cut to a multiple of the scale."""
     image = cv2.imread(str(Path(skimage.__file__).parent / "data" / name), cv2.IMREAD_COLOR)
@@ -45,7 +49,7 @@ def write_photographs(folder: Path) -> None:
     groups = {"source_hr": SOURCE, "target_lr": TARGET, "val_hr": VALIDATION, "val_lr": VALIDATION}
     for group, names in groups.items():
         (folder / group).mkdir(parents=True, exist_ok=True)
-        for seed, name in enumerate(names):
+        for number, name in enumerate(names):
             scene = photograph(name)
-            image = camera(scene, seed) if group.endswith("_lr") else scene
+            image = camera(scene, FIRST_SEED[group] + number) if group in FIRST_SEED else scene
             cv2.imwrite(str(folder / group / f"{Path(name).stem}.png"), image)

@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "USRDANet": "archs",
     "USRDADiscriminator": "archs",
+    "USRDABicubic": "archs",
     "USRDADataset": "data",
     "USRDASourceDataset": "data",
     "USRDAAlignLoss": "losses",

@@ -1,6 +1,7 @@
-"""The registered networks: ``USRDANet`` = E + G_SR + G_t, and the critic."""
+"""The registered networks: ``USRDANet`` = E + G_SR + G_t, the critic, and the bicubic baseline."""
 
+from usrda_plugin.archs.bicubic import USRDABicubic
 from usrda_plugin.archs.critic import USRDADiscriminator
 from usrda_plugin.archs.networks import USRDANet
 
-__all__ = ["USRDADiscriminator", "USRDANet"]
+__all__ = ["USRDABicubic", "USRDADiscriminator", "USRDANet"]

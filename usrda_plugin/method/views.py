@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 View = Literal["rgb", "luma", "luma_high"]
 HIGH_BAND_WINDOW = 7
+# the high band of photographs has a standard deviation of a few hundredths; layers are initialised for inputs near 1
+HIGH_BAND_GAIN = 10.0
 
 
 def rgb(image: Tensor) -> Tensor:
@@ -31,8 +33,8 @@ def high_band(image: Tensor) -> Tensor:
 
 
 def luma_high(image: Tensor) -> Tensor:
-    """The high band of luma: blur and noise, neither content nor colour. (B, 3, H, W) to (B, 1, H, W), values around 0."""
-    return high_band(luma(image))
+    """Ten times the high band of luma: blur and noise, neither content nor colour. (B, 3, H, W) to (B, 1, H, W)."""
+    return HIGH_BAND_GAIN * high_band(luma(image))
 
 
 VIEWS: dict[View, Callable[[Tensor], Tensor]] = {"rgb": rgb, "luma": luma, "luma_high": luma_high}

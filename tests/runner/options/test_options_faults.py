@@ -1,0 +1,260 @@
+"""What is wrong in an option file, a row each: how it is spoiled, where the fault is told, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from usrda_plugin.runner.options import Fault
+
+Options = dict[str, Any]
+Faults = Callable[..., list[Fault]]
+
+# override of good options; key of the fault; part of its message or remedy
+PAIRED = [
+    # keys
+    ("scal=4", "scal", "did you mean 'scale'?"),
+    ("netwok_g={type: RRDBNet}", "netwok_g", "did you mean 'network_g'?"),
+    ("train:totl_iter=4", "train.totl_iter", "did you mean 'total_iter'?"),
+    ("train:pixle_opt={type: L1Loss}", "train.pixle_opt", "did you mean 'pixel_opt'?"),
+    ("datasets:train:use_flip=true", "datasets.train.use_flip", "did you mean 'use_hflip'?"),
+    ("datasets:valid={name: a}", "datasets.valid", "did you mean 'val'?"),
+    ("path:pretrain_netwrok_g=a.pth", "path.pretrain_netwrok_g", "did you mean 'pretrain_network_g'?"),
+    ("path:pretrain_model_g=a.pth", "path.pretrain_model_g", "unknown key"),
+    ("logger:zzz=1", "logger.zzz", "known here: print_freq"),
+    ("val:metrics:psnr:test_y_chanel=true", "val.metrics.psnr.test_y_chanel", "did you mean 'test_y_channel'?"),
+    ("train:scheduler:gama=0.5", "train.scheduler.gama", "did you mean 'gamma'?"),
+    ("train:optim_g:betta=1", "train.optim_g.betta", "did you mean 'betas'?"),
+    ("train:pixel_opt:los_weight=1", "train.pixel_opt.los_weight", "did you mean 'loss_weight'?"),
+    ("network_g:num_blok=1", "network_g.num_blok", "did you mean 'num_block'?"),
+    # kinds of values
+    ("train:optim_g:lr=fast", "train.optim_g.lr", "expected a number, found 'fast'"),
+    ("train:optim_g:lr=true", "train.optim_g.lr", "expected a number, found True"),
+    ("train:optim_g:lr=.nan", "train.optim_g.lr", "finite"),
+    ("train:optim_g:lr=-1", "train.optim_g.lr", "greater than or equal to 0, found -1"),
+    ("train:total_iter=1.5", "train.total_iter", "expected a whole number, found 1.5"),
+    ("train:total_iter=[4]", "train.total_iter", "expected a whole number"),
+    ("train=4", "train", "block"),
+    ("datasets=[1]", "datasets", "block"),
+    ("datasets:train=4", "datasets.train", "block"),
+    ("val:save_img='yes'", "val.save_img", "expected true or false, found 'yes'"),
+    ("name=5", "name", "expected text, found 5"),
+    ("name='../elsewhere'", "name", "plain name"),
+    ("train:scheduler:milestones=3", "train.scheduler.milestones", "list"),
+    ("train:scheduler:milestones=[a]", "train.scheduler.milestones", "expected a whole number, found 'a'"),
+    ("datasets:train:prefetch_mode=gpu", "datasets.train.prefetch_mode", "'cpu' or 'cuda', found 'gpu'"),
+    ("datasets:train:io_backend:type=lmbd", "datasets.train.io_backend.type", "did you mean 'lmdb'?"),
+    ("network_g:num_feat=many", "network_g.num_feat", "expected a number, found 'many'"),
+    ("network_g:num_in_ch=three", "network_g.num_in_ch", "expected a number, found 'three'"),
+    ("train:pixel_opt:reduction=4", "train.pixel_opt.reduction", "'none', 'mean' or 'sum'"),
+    ("train:pixel_opt:reduction=men", "train.pixel_opt.reduction", "did you mean 'mean'?"),
+    ("num_gpu=some", "num_gpu", "expected a whole number"),
+    ("num_gpu=-1", "num_gpu", "0 or more, or auto"),
+    # registered names
+    ("model_type=SRModl", "model_type", "did you mean 'SRModel'?"),
+    ("network_g:type=RRDBnet", "network_g.type", "did you mean 'RRDBNet'?"),
+    ("datasets:train:type=PairImageDataset", "datasets.train.type", "did you mean 'PairedImageDataset'?"),
+    ("train:pixel_opt:type=L1", "train.pixel_opt.type", "did you mean 'L1Loss'?"),
+    ("val:metrics:psnr:type=psnr", "val.metrics.psnr.type", "did you mean 'calculate_psnr'?"),
+    ("train:optim_g:type=Adm", "train.optim_g.type", "did you mean 'Adam'?"),
+    ("train:optim_g:type=Rprop", "train.optim_g.type", "does not offer"),
+    ("train:optim_g:betas=[1.5, 0.9]", "train.optim_g", "Invalid beta parameter"),
+    ("train:scheduler:type=MultistepLR", "train.scheduler.type", "did you mean 'MultiStepLR'?"),
+    ("model_type=5", "model_type", "expected text"),
+    # missing
+    ("name=~", "name", "missing"),
+    ("datasets:train=~", "datasets.train", "missing"),
+    ("datasets:train:name=~", "datasets.train.name", "missing"),
+    ("datasets:train:use_hflip=~", "datasets.train.use_hflip", "missing"),
+    ("datasets:train:batch_size_per_gpu=~", "datasets.train.batch_size_per_gpu", "missing"),
+    ("datasets:train:dataroot_lq=~", "datasets.train.dataroot_lq", "missing"),
+    ("network_g=~", "network_g", "missing"),
+    ("network_g={type: RRDBNet}", "network_g.num_in_ch", "RRDBNet needs 'num_in_ch'"),
+    ("train=~", "train.total_iter", "missing"),
+    ("train:optim_g=~", "train.optim_g", "missing"),
+    ("train:optim_g={type: Adam}", "train.optim_g.lr", "no learning rate of its own"),
+    ("train:scheduler={type: MultiStepLR}", "train.scheduler.milestones", "needs 'milestones'"),
+    ("train:pixel_opt=~", "train.pixel_opt", "nothing to minimise"),
+    ("logger=~", "logger.print_freq", "missing"),
+    ("val:val_freq=~", "val.val_freq", "missing"),
+    ("num_gpu=~", "num_gpu", "missing"),
+    ("scale=~", "scale", "missing"),
+    ("model_type=SRGANModel", "network_d", "trains a discriminator"),
+    ("model_type=RealESRGANModel", "resize_prob", "degrades images by it"),
+    ("datasets:test={name: a}", "datasets.test", "call it val"),
+    # one against the other
+    ("datasets:train:gt_size=30", "datasets.train.gt_size", "not a multiple of scale 4"),
+    ("scale=2", "network_g.scale", "enlarges 4 times (scale: 4, its default), but scale is 2"),
+    ("network_g:scale=2", "network_g.scale", "enlarges 2 times (scale: 2), but scale is 4"),
+    ("network_g:scale=3", "network_g.scale", "expected one of 1, 2, 4; found 3"),
+    ("scale=0", "scale", "greater than or equal to 1"),
+    ("scale=2", "datasets.train.dataroot_lq", "8 of 8 pairs do not differ by scale 2"),
+    ("datasets:train:scale=2", "datasets.train.scale", "scale 2 here, but 4 at the top level"),
+    ("datasets:train:io_backend:type=lmdb", "datasets.train.dataroot_gt", "io_backend says lmdb"),
+    ("datasets:train:persistent_workers=true", "datasets.train.persistent_workers", "there are none"),
+    ("datasets:val_1:persistent_workers=true", "datasets.val_1.persistent_workers", "main process"),
+    ("logger:wandb:project=p", "logger.use_tb_logger", "W&B"),
+    ("network_g={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4, input_size: 100}", "network_g", "refuses"),
+    # schedule
+    ("train:scheduler={type: CosineAnnealingRestartLR, periods: [2, 1]}", "train.scheduler.restart_weights", "[1, 1]"),
+    (
+        "train:scheduler={type: CosineAnnealingRestartLR, periods: [2, 1], restart_weights: [1, 1]}",
+        "train.scheduler.periods",
+        "end after 3 iterations, where BasicSR breaks off; total_iter is 4",
+    ),
+    ("train:scheduler={type: CosineAnnealingRestartLR, periods: [0]}", "train.scheduler.periods", "above 0"),
+    ("train:scheduler:milestones=[3, 2]", "train.scheduler.milestones", "rising order"),
+    ("train:scheduler:restarts=[0, 2]", "train.scheduler.restart_weights", "expected 2 weights"),
+]
+
+
+@pytest.mark.parametrize(("override", "key", "part"), PAIRED, ids=[f"{row[0][:40]}-{row[1]}" for row in PAIRED])
+def test_a_fault_is_told_at_its_key(override: str, key: str, part: str, paired: Options, faults: Faults) -> None:
+    found = {fault.key: fault for fault in faults(paired, override)}
+    assert key in found, found
+    assert part in str(found[key])
+    assert found[key].remedy
+
+
+UNPAIRED = [
+    (
+        "datasets:train:dataroot_target=~",
+        "datasets.train.dataroot_target",
+        "terms align, res, sty look at target images",
+    ),
+    ("datasets:train:type=USRDASourceDataset", "datasets.train.dataroot_target", "unknown key"),
+    ("network_d_f=~", "network_d_f", "the terms align ask this critic"),
+    ("network_d_y=~", "network_d_y", "the terms rec, cyc ask this critic"),
+    ("train:optim_d=~", "train.optim_d", "missing"),
+    ("network_d_t:view=lumma", "network_d_t.view", "did you mean 'luma'?"),
+    ("network_d_t:num_in_ch=4", "network_d_t", "needs RGB images"),
+    ("network_g:encoder=conf", "network_g.encoder", "did you mean 'conv'?"),
+    ("network_g:scale=5", "network_g", "expected scale 1, 2, 3 or 4, found 5"),
+    ("network_g:noise_ch='one'", "network_g.noise_ch", "integer"),
+    ("train:align_opt:gan_type=hinge", "train.align_opt.gan_type", "'lsgan' or 'vanilla'"),
+    ("train:gan_opt:gan_type=lsgn", "train.gan_opt.gan_type", "did you mean 'lsgan'?"),
+    ("train:rec_opt:type=L1Loss", "train.rec_opt.type", "unknown key"),
+    ("datasets:train:dataroot_traget=a", "datasets.train.dataroot_traget", "did you mean 'dataroot_target'?"),
+    ("datasets:train:gt_size=68", "datasets.train.dataroot_gt", "8 images in"),
+]
+
+
+@pytest.mark.parametrize(("override", "key", "part"), UNPAIRED, ids=[row[0] for row in UNPAIRED])
+def test_a_fault_of_usrda_is_told_at_its_key(
+    override: str, key: str, part: str, unpaired: Options, faults: Faults
+) -> None:
+    found = {fault.key: fault for fault in faults(unpaired, override)}
+    assert key in found, found
+    assert part in str(found[key])
+
+
+def test_terms_of_weight_0_need_no_critic(unpaired: Options, load: Callable[..., Options]) -> None:
+    unpaired["train"]["align_opt"]["loss_weight"] = 0
+    del unpaired["network_d_f"]
+    assert load(unpaired)["train"]["align_opt"]["loss_weight"] == 0
+
+
+TESTING = [
+    ("datasets:train={name: a, type: SingleImageDataset}", "datasets.train", "testing would run over the training set"),
+    ("datasets={}", "datasets", "no data set to test on"),
+    ("val=~", "val", "missing"),
+    ("datasets:test_1:dataroot_lq=~", "datasets.test_1.dataroot_lq", "missing"),
+]
+
+
+@pytest.mark.parametrize(("override", "key", "part"), TESTING, ids=[row[0] for row in TESTING])
+def test_a_fault_of_testing_is_told_at_its_key(
+    override: str, key: str, part: str, testing: Options, faults: Faults
+) -> None:
+    found = {fault.key: fault for fault in faults(testing, override, is_train=False)}
+    assert key in found, found
+    assert part in str(found[key])
+
+
+def test_testing_needs_neither_train_nor_logger(testing: Options, load: Callable[..., Options]) -> None:
+    loaded = load(testing, is_train=False)
+    assert loaded["val"]["suffix"] is None
+
+
+def test_metrics_with_truth_are_refused_where_there_is_none(testing: Options, faults: Faults) -> None:
+    testing["datasets"]["test_1"]["type"] = "SingleImageDataset"
+    del testing["datasets"]["test_1"]["dataroot_gt"]
+    testing["val"]["metrics"]["niqe"] = {"type": "calculate_niqe", "crop_border": 4}
+    [fault] = faults(testing, is_train=False)
+    assert fault.key == "val.metrics.psnr"
+
+
+def test_one_mistake_is_told_once(paired: Options, faults: Faults) -> None:
+    for override in ("train:scheduler:milestones=often", "network_g:num_feat=x", "train:optim_g:lr=x", "num_gpu=x"):
+        assert len(faults(paired, override)) == 1, override
+
+
+@pytest.mark.parametrize("devices", [0, 1])
+def test_more_gpus_than_there_are_is_a_fault(
+    devices: int, paired: Options, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: devices > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: devices)
+    [fault] = [fault for fault in faults(paired, "num_gpu=2") if fault.key == "num_gpu"]
+    assert "num_gpu: auto" in fault.remedy
+    assert ("no GPU" if devices == 0 else "there are 1") in fault.message
+
+
+def test_prefetching_to_a_gpu_needs_one_and_pinned_memory(
+    paired: Options, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [fault] = faults(paired, "datasets:train:prefetch_mode=cuda")
+    assert "none is used" in fault.message
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    [fault] = faults(paired, "datasets:train:prefetch_mode=cuda", "num_gpu=1")
+    assert "pin_memory" in fault.remedy
+
+
+def test_auto_is_left_to_basicsr(paired: Options, load: Callable[..., Options]) -> None:
+    assert load(paired, "num_gpu=auto")["num_gpu"] == "auto"
+
+
+def test_a_perceptual_loss_without_weights_is_a_fault(
+    paired: Options, faults: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.delenv("USRDA_VGG_WEIGHTS", raising=False)
+    paired["train"]["perceptual_opt"] = {"type": "PerceptualLoss", "layer_weights": {"conv5_4": 1}}
+    [fault] = faults(paired)
+    assert fault.key == "train.perceptual_opt"
+    assert "vgg19" in fault.message
+    assert "USRDA_VGG_WEIGHTS" in fault.remedy
+
+
+def test_a_perceptual_loss_of_weight_0_needs_no_weights(
+    unpaired: Options, load: Callable[..., Options], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.delenv("USRDA_VGG_WEIGHTS", raising=False)
+    unpaired["train"]["perceptual_opt"] = {
+        "type": "USRDAPerceptualLoss",
+        "layer_weights": {"conv5_4": 1},
+        "perceptual_weight": 0,
+    }
+    load(unpaired)
+
+
+@pytest.mark.parametrize(
+    ("block", "part"),
+    [
+        ({"layer_weights": {"conv5_5": 1}}, "vgg19 has no layer 'conv5_5'"),
+        ({"layer_weights": {"conv5_4": 1}, "vgg_type": "vgg18"}, "did you mean 'vgg1"),
+        ({"layer_weights": {"conv5_4": 1}, "criterion": "l2"}, "expected one of l1, fro"),
+        ({}, "needs 'layer_weights'"),
+    ],
+)
+def test_mistakes_in_a_perceptual_loss_are_told(block: Options, part: str, paired: Options, faults: Faults) -> None:
+    paired["train"]["perceptual_opt"] = {"type": "PerceptualLoss", "perceptual_weight": 0, **block}
+    assert any(part in str(fault) for fault in faults(paired))

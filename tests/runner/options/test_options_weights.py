@@ -1,0 +1,130 @@
+"""Files of weights: missing, damaged, with code, of another network; and those that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from basicsr.archs.rrdbnet_arch import RRDBNet
+
+from usrda_plugin.archs import USRDANet
+from usrda_plugin.runner.options import Fault, weights_fit
+
+Options = dict[str, Any]
+Faults = Callable[..., list[Fault]]
+Load = Callable[..., Options]
+
+
+def rrdbnet(num_feat: int = 4) -> RRDBNet:
+    return RRDBNet(3, 3, num_feat=num_feat, num_block=1, num_grow_ch=2)
+
+
+@pytest.fixture
+def file(tmp_path: Path, paired: Options) -> Path:
+    """The file that ``pretrain_network_g`` names; it is not there yet."""
+    paired["path"]["pretrain_network_g"] = str(tmp_path / "net_g.pth")
+    return tmp_path / "net_g.pth"
+
+
+def test_a_missing_file_is_told(paired: Options, file: Path, faults: Faults) -> None:
+    [fault] = faults(paired)
+    assert fault.key == "path.pretrain_network_g"
+    assert "does not exist" in fault.message
+
+
+def test_weights_that_fit_pass(paired: Options, file: Path, load: Load) -> None:
+    torch.save({"params": rrdbnet().state_dict()}, file)
+    load(paired)
+    torch.save({"params": {f"module.{key}": value for key, value in rrdbnet().state_dict().items()}}, file)
+    load(paired)
+    load(paired, "path:param_key_g=params_ema")
+
+
+def test_weights_in_the_old_format_pass(paired: Options, file: Path, load: Load) -> None:
+    torch.save({"params": rrdbnet().state_dict()}, file, _use_new_zipfile_serialization=False)
+    load(paired)
+
+
+def test_bare_weights_need_a_null_key(paired: Options, file: Path, load: Load, faults: Faults) -> None:
+    torch.save(rrdbnet().state_dict(), file)
+    [fault] = faults(paired)
+    assert "param_key_g: ~" in fault.remedy
+    load(paired, "path:param_key_g=~")
+
+
+def test_weights_of_another_network_are_told_by_key_and_shape(paired: Options, file: Path, faults: Faults) -> None:
+    weights = rrdbnet().state_dict()
+    weights["extra.weight"] = weights.pop("conv_first.weight")
+    weights["conv_last.bias"] = torch.zeros(7)
+    torch.save({"params": weights}, file)
+    [fault] = faults(paired)
+    for part in ("missing: conv_first.weight", "unexpected: extra.weight", "conv_last.bias (7,) for (3,)"):
+        assert part in fault.message
+
+
+def test_weights_of_another_width_pass_where_they_need_not_be_strict(
+    paired: Options, file: Path, load: Load, faults: Faults
+) -> None:
+    torch.save({"params": rrdbnet(num_feat=6).state_dict()}, file)
+    assert "other shape" in faults(paired)[0].message
+    load(paired, "path:strict_load_g=false")
+
+
+def test_a_pickle_with_code_is_refused_and_not_run(paired: Options, file: Path, faults: Faults) -> None:
+    marker = file.with_name("ran")
+
+    class Evil:
+        def __reduce__(self) -> Any:
+            return Path.touch, (marker,)
+
+    torch.save({"params": Evil()}, file)
+    [fault] = faults(paired)
+    assert "Python code or objects" in fault.message
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights at all", b"PK\x03\x04 half a zip file"])
+def test_a_damaged_file_is_told(content: bytes, paired: Options, file: Path, faults: Faults) -> None:
+    file.write_bytes(content)
+    [fault] = faults(paired)
+    assert fault.key == "path.pretrain_network_g"
+
+
+def test_a_file_without_weights_is_told(paired: Options, file: Path, faults: Faults) -> None:
+    torch.save([1, 2], file)
+    assert "holds a list" in faults(paired)[0].message
+    torch.save({"iter": 3}, file)
+    assert "no key 'params', only iter" in faults(paired)[0].message
+
+
+def test_weights_for_a_network_that_is_not_there_are_told(paired: Options, file: Path, faults: Faults) -> None:
+    torch.save({"params": rrdbnet().state_dict()}, file)
+    [fault] = faults(paired, "path:pretrain_network_g=~", f"path:pretrain_network_d={file}")
+    assert "no network_d" in fault.message
+
+
+def test_a_missing_state_to_go_on_with_is_told(paired: Options, faults: Faults) -> None:
+    [fault] = faults(paired, "path:resume_state=/nowhere/4.state")
+    assert fault.key == "path.resume_state"
+
+
+def test_usrdanet_is_asked_what_it_takes(unpaired: Options, tmp_path: Path, load: Load, faults: Faults) -> None:
+    network = USRDANet(4, "conv", num_feat=4, num_block=1)
+    file = tmp_path / "net_g.pth"
+    torch.save({"params": network.state_dict()}, file)
+    load(unpaired, f"path:pretrain_network_g={file}")
+    load(unpaired, f"path:pretrain_network_g_encoder={file}")
+    torch.save({"params": rrdbnet().state_dict()}, file)
+    [fault] = faults(unpaired, f"path:pretrain_network_g={file}")
+    assert "expected weights of USRDANet" in fault.message
+    [fault] = faults(unpaired, f"path:pretrain_network_g_lr_decoder={file}")
+    assert fault.key == "path.pretrain_network_g_lr_decoder"
+
+
+def test_weights_fit_says_nothing_where_they_fit() -> None:
+    network = rrdbnet()
+    assert weights_fit(network, {"params": network.state_dict()}, "params") == ""
+    assert weights_fit(network, network.state_dict(), None) == ""

@@ -1,0 +1,89 @@
+"""Models, data sets, networks, losses and metrics: registered names and their arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from usrda_plugin.runner.options.arguments import Call, call_of, misfits
+from usrda_plugin.runner.options.faults import Keys, nearest
+from usrda_plugin.runner.options.registered import (
+    DATASETS,
+    LOSSES,
+    METRICS,
+    MODELS,
+    NETWORKS,
+    Kind,
+    find,
+    is_foreign,
+    registered,
+)
+from usrda_plugin.runner.options.review import Options, Review
+
+# what BasicSR's classes accept, where neither annotation nor default tells
+CHOICES: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("GANLoss", "gan_type"): ("vanilla", "lsgan", "wgan", "wgan_softplus", "hinge"),
+    ("PerceptualLoss", "criterion"): ("l1", "fro"),
+    ("RRDBNet", "scale"): (1, 2, 4),
+    **{(loss, "reduction"): ("none", "mean", "sum") for loss in ("L1Loss", "MSELoss", "CharbonnierLoss")},
+    ("WeightedTVLoss", "reduction"): ("mean", "sum"),
+}
+
+
+def check_components(review: Review) -> None:
+    """Check every registered name and its arguments; numbers written as text become numbers in ``review.opt``."""
+    check_name(review, MODELS, ("model_type",), review.opt.get("model_type"))
+    for phase, dataset in review.datasets():
+        check_name(review, DATASETS, ("datasets", phase, "type"), dataset.get("type"))
+    for key, network in review.networks():
+        _check_component(review, NETWORKS, (key,), network)
+    for key, loss in review.losses():
+        if "type" in loss or set(loss) - {"loss_weight"}:
+            _check_component(review, LOSSES, ("train", key), loss)
+    for name, metric in review.block("val", "metrics").items():
+        if isinstance(metric, dict):
+            _check_component(review, METRICS, ("val", "metrics", name), metric, given=("img", "img2"), also=("better",))
+
+
+def check_name(review: Review, kind: Kind, keys: Keys, name: Any) -> Any:
+    """The registered class of that name; reports an unknown one, with the nearest name, and returns None."""
+    if name is None:
+        review.fault(keys, f"expected a registered {kind.noun}, found nothing", f"add {keys[-1]}: ...")
+        return None
+    item = find(kind, name)
+    if item is None:
+        known = registered(kind)
+        remedy = nearest(str(name), known) or f"known: {', '.join(sorted(known))}"
+        review.fault(
+            keys, f"no {kind.noun} is registered as {name!r}", f"{remedy} A plugin's classes need --plugin MODULE."
+        )
+    return item
+
+
+def _check_component(
+    review: Review, kind: Kind, keys: Keys, block: Options, given: tuple[str, ...] = (), also: tuple[str, ...] = ()
+) -> None:
+    item = check_name(review, kind, (*keys, "type"), block.get("type"))
+    call = call_of(item, given, strict=not is_foreign(kind, block.get("type"))) if item is not None else None
+    if call is None:
+        return
+    check_call(review, call, keys, block, also)
+    for name, value in block.items():
+        choices = CHOICES.get((call.name, name))
+        if choices is not None and value not in choices:
+            listed = ", ".join(map(str, choices))
+            review.fault(
+                (*keys, name),
+                f"expected one of {listed}; found {value!r}",
+                nearest(str(value), map(str, choices)) or "choose one",
+            )
+
+
+def check_call(review: Review, call: Call, keys: Keys, block: Options, also: tuple[str, ...] = ()) -> None:
+    """Report what is wrong with the arguments that ``block`` has beside its ``type``."""
+    arguments = {name: value for name, value in block.items() if name != "type"}
+    for misfit in misfits(call, arguments, also):
+        place = (*keys, misfit.name)
+        inherited = misfit.name in block and review.rank(place) > review.rank((*keys, "type"))
+        hint = f"; or, as it comes from {review.origin(place)}, add `_delete_: true` to {keys[-1]}" if inherited else ""
+        review.fault(place, misfit.message, misfit.remedy + hint)
+    block.update(arguments)

@@ -1,0 +1,91 @@
+"""The kinds of values that options have, with the coercions that YAML 1.1 makes necessary."""
+
+from __future__ import annotations
+
+from os.path import expanduser
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+
+class Block(BaseModel):
+    """A block of the option file: every key has a description, none is required here, others are faults.
+
+    ``families`` are keys of which a user may write any number, by a pattern of their names.
+    """
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    families: ClassVar[tuple[Any, ...]] = ()
+
+
+def key(description: str, **constraints: Any) -> Any:
+    """A key that may be left out, or be null, which is the same."""
+    return Field(default=None, description=description, **constraints)
+
+
+def to_number(value: Any) -> Any:
+    """The number that a text such as ``1e-4`` means (YAML 1.1 reads it as text); other values unchanged."""
+    if not isinstance(value, str):
+        return value
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    return int(number) if number.is_integer() and not set(value.lower()) & set(".e") else number
+
+
+def _number(value: Any) -> Any:
+    number = to_number(value)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise PydanticCustomError("number", "expected a number, found {found}", {"found": repr(value)})
+    return number
+
+
+def _whole(value: Any) -> Any:
+    number = to_number(value)
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise PydanticCustomError("whole", "expected a whole number, found {found}", {"found": repr(value)})
+    return number
+
+
+def _flag(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise PydanticCustomError("flag", "expected true or false, found {found}", {"found": repr(value)})
+    return value
+
+
+def _text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise PydanticCustomError("text", "expected text, found {found}", {"found": repr(value)})
+    return value
+
+
+def _gpus(value: Any) -> Any:
+    if value == "auto":
+        return value
+    number = _whole(value)
+    if number < 0:
+        raise PydanticCustomError("whole", "expected 0 or more, or auto, found {found}", {"found": repr(value)})
+    return number
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Text = Annotated[str, BeforeValidator(_text)]
+FilePath = Annotated[Text, AfterValidator(expanduser)]
+Texts = Annotated[
+    list[Text], BeforeValidator(_listed), WithJsonSchema({"type": ["array", "string"], "items": {"type": "string"}})
+]
+Gpus = Annotated[
+    Any, BeforeValidator(_gpus), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "auto"}]})
+]
+Probability = Annotated[Real, Field(ge=0, le=1)]
+Range = Annotated[list[Real], Field(min_length=2, max_length=2)]

@@ -1,0 +1,101 @@
+"""The images themselves: readable, large enough for a patch, and in pairs that fit each other.
+
+So that large sets cost little, at most ``HEADERS`` images of a root, evenly spread, have their header read, and of
+these as many are decoded as have ``DECODED`` pixels together. Small sets are looked at completely.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from usrda_plugin.runner.options.faults import some
+from usrda_plugin.runner.options.pairs import check_pair_sizes, pair_up
+from usrda_plugin.runner.options.review import Options, Review
+from usrda_plugin.runner.options.roots import HEADERS, ImageRoot, open_root, spread
+from usrda_plugin.runner.options.schema_data import dataset_model
+
+DECODED = 20_000_000
+
+
+def check_images(review: Review) -> dict[str, int]:
+    """Check the roots of all data sets and their images; returns how many samples each known data set has."""
+    counts: dict[str, int] = {}
+    with warnings.catch_warnings():
+        # large photographs are no attack here
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        for phase, dataset in review.datasets():
+            count = _check_dataset(review, phase, dataset)
+            if count is not None:
+                counts[phase] = count
+    return counts
+
+
+def _check_dataset(review: Review, phase: str, dataset: Options) -> int | None:
+    declared = dataset_model(dataset.get("type")).roots
+    if not declared:
+        _check_folders(review, phase, dataset)
+        return None
+    given = [root for root in declared if isinstance(dataset.get(root.key), str)]
+    opened = {root.key: open_root(review, phase, root, dataset) for root in given}
+    roots = {key: root for key, root in opened.items() if root is not None}
+    pairs = pair_up(review, phase, dataset, roots)
+    for root in roots.values():
+        _check_root(review, root, _least(review, phase, dataset, root))
+    if pairs:
+        check_pair_sizes(review, phase, dataset, roots, pairs)
+    first = roots.get(declared[0].key)
+    return None if first is None else len(pairs or first.names)
+
+
+def _check_folders(review: Review, phase: str, dataset: Options) -> None:
+    """Of a data set whose layout is not known here, its roots must at least be there."""
+    for key, value in dataset.items():
+        if key.startswith("dataroot") and isinstance(value, str) and not Path(value).exists():
+            review.fault(("datasets", phase, key), f"{value} does not exist", "correct the path")
+
+
+def _least(review: Review, phase: str, dataset: Options, root: ImageRoot) -> int:
+    """Pixels that each side of an image must have at least."""
+    gt_size, scale = dataset.get("gt_size"), review.opt.get("scale")
+    pads = dataset_model(dataset.get("type")).__name__ == "RealESRGANDataset"
+    if phase != "train" or pads or not isinstance(gt_size, int) or not isinstance(scale, int):
+        return 1
+    return gt_size if root.domain == "hr" else max(gt_size // scale, 1)
+
+
+def _check_root(review: Review, root: ImageRoot, least: int) -> None:
+    names = spread(root.names, HEADERS)
+    sizes = {name: root.size(name) for name in names}
+    unreadable = [name for name, size in sizes.items() if size is None and root.shapes is None]
+    unreadable += _undecodable(root, [name for name, size in sizes.items() if size is not None])
+    small = {name: size for name, size in sizes.items() if size is not None and min(size) < least}
+    looked = "" if len(names) == len(root.names) else f" ({len(names)} of {len(root.names)} looked at)"
+    if unreadable:
+        message = f"{len(unreadable)} files in {root.path} cannot be read as images{looked}: {some(unreadable)}"
+        review.fault(root.keys, message, "mend or remove them", further=True)
+    if small:
+        listed = some([f"{name} is {height}x{width}" for name, (height, width) in small.items()])
+        message = f"{len(small)} images in {root.path} are smaller than a patch of {least}x{least}{looked}: {listed}"
+        review.fault(root.keys, message, "remove them, or choose a smaller gt_size", further=True)
+
+
+def _undecodable(root: ImageRoot, names: Sequence[str]) -> list[str]:
+    """Those whose header is right and whose content is not; for an LMDB none, since its maker has read them."""
+    if root.shapes is not None or not names:
+        return []
+    sizes = [root.size(name) or (1, 1) for name in names]
+    mean = sum(height * width for height, width in sizes) // len(sizes)
+    bad = []
+    for name in spread(names, max(DECODED // max(mean, 1), 1)):
+        try:
+            with Image.open(root.path / name) as image:
+                image.load()
+        except (UnidentifiedImageError, Image.DecompressionBombError):
+            continue  # a format that Pillow does not know, or a very large image: OpenCV has read it
+        except (OSError, ValueError, SyntaxError):
+            bad.append(name)
+    return bad

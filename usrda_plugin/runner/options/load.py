@@ -1,0 +1,80 @@
+"""From an option file to options that BasicSR can run: inheritance, overrides, checks, defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from usrda_plugin.runner.options.components import check_components
+from usrda_plugin.runner.options.consistency import check_consistency
+from usrda_plugin.runner.options.epochs import check_epochs
+from usrda_plugin.runner.options.faults import Fault, OptionsError
+from usrda_plugin.runner.options.images import check_images
+from usrda_plugin.runner.options.inheritance import SUFFIXES, read_chain
+from usrda_plugin.runner.options.optimizers import check_optimizers, check_scheduler
+from usrda_plugin.runner.options.overrides import force
+from usrda_plugin.runner.options.perceptual import check_perceptual
+from usrda_plugin.runner.options.phases import check_phases
+from usrda_plugin.runner.options.review import Options, Review
+from usrda_plugin.runner.options.schema_data import USRDASourceDataset, dataset_model
+from usrda_plugin.runner.options.validate import check_schema
+from usrda_plugin.runner.options.weights import check_networks
+
+
+def load_options(opt_file: str | Path, *, is_train: bool, overrides: Sequence[str] = ()) -> Options:
+    """The options that an option file describes, checked, complete and plain, as BasicSR itself can read them.
+
+    ``overrides`` are ``block:key=value`` with YAML values; they may add keys. Nothing is created on disk.
+    Raises OptionsError, whose one message lists all faults.
+    """
+    file = Path(opt_file)
+    if file.suffix not in SUFFIXES:
+        message = "expected an option file *.yml or *.yaml"
+        raise OptionsError(str(file), [Fault((), str(file), message, "give a YAML file")])
+    chain = read_chain(file)
+    forced = force(chain.opt, overrides)
+    review = Review(chain.opt, is_train, (forced, *chain.sources))
+    check_schema(review)
+    _drop_nulls(review.opt)
+    check_components(review)
+    check_phases(review)
+    if is_train:
+        check_optimizers(review)
+        check_scheduler(review)
+        check_perceptual(review)
+    check_networks(review)
+    check_consistency(review)
+    check_epochs(review, check_images(review))
+    if review.faults:
+        raise OptionsError(str(file), review.faults)
+    _complete(review.opt, is_train=is_train)
+    return review.opt
+
+
+def dump_options(opt: Options, file: str | Path) -> None:
+    """Write options as plain YAML, keys in their order, to be read by stock BasicSR."""
+    Path(file).write_text(yaml.safe_dump(opt, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _drop_nulls(opt: Options) -> None:
+    """Take out blocks that a file has set to null to be rid of a base's; BasicSR would stumble over them."""
+    datasets = opt.get("datasets")
+    for blocks in (opt, datasets if isinstance(datasets, dict) else {}):
+        for key in [key for key, value in blocks.items() if value is None]:
+            del blocks[key]
+
+
+def _complete(opt: Options, *, is_train: bool) -> None:
+    """Fill in what BasicSR reads and users seldom write; a run without a seed becomes repeatable."""
+    opt.setdefault("manual_seed", 0)
+    opt.setdefault("path", {})
+    for dataset in opt["datasets"].values():
+        if issubclass(dataset_model(dataset.get("type")), USRDASourceDataset) and dataset.get("seed") is None:
+            dataset["seed"] = opt["manual_seed"]
+    if isinstance(opt.get("val"), dict):
+        opt["val"].setdefault("save_img", False)
+        opt["val"].setdefault("suffix", None)
+    if is_train:
+        opt["logger"].setdefault("use_tb_logger", False)

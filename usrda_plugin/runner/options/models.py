@@ -1,0 +1,82 @@
+"""What each model needs to train: networks, losses, and Real-ESRGAN's degradations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from usrda_plugin.runner.options.registered import MODELS, find
+from usrda_plugin.runner.options.review import Options, Review
+
+REAL_ESRGAN = (
+    *("resize_prob", "resize_range", "gaussian_noise_prob", "noise_range", "poisson_scale_range", "gray_noise_prob"),
+    *("jpeg_range", "second_blur_prob", "resize_prob2", "resize_range2", "gaussian_noise_prob2", "noise_range2"),
+    *("poisson_scale_range2", "gray_noise_prob2", "jpeg_range2", "gt_size"),
+)
+SHARPENING = {"RealESRGANModel": ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm"), "RealESRNetModel": ("gt_usm",)}
+# the terms of USR-DA that cannot do without a target domain
+OF_TARGET = ("align", "res", "sty")
+
+
+def check_model_needs(review: Review) -> None:
+    """Check that the blocks are there that the model, if it is BasicSR's or ours, trains by."""
+    from basicsr.models.sr_model import SRModel
+    from basicsr.models.srgan_model import SRGANModel
+
+    model: Any = find(MODELS, review.opt.get("model_type"))
+    if model is None:
+        return
+    if issubclass(model, SRGANModel):
+        for keys in (("network_d",), ("train", "optim_d"), ("train", "gan_opt")):
+            review.need(keys, f"{model.__name__} trains a discriminator")
+    elif issubclass(model, SRModel) and model.init_training_settings is SRModel.init_training_settings:
+        _check_something_to_minimise(review, model.__name__)
+    if model.__name__ in SHARPENING and review.at("high_order_degradation") is not False:
+        for key in (*REAL_ESRGAN, *SHARPENING[model.__name__]):
+            review.need((key,), f"{model.__name__} degrades images by it")
+    if model.__name__ == "USRDAModel":
+        _check_terms(review)
+
+
+def _check_something_to_minimise(review: Review, model: str) -> None:
+    if not review.at("train", "pixel_opt") and not review.at("train", "perceptual_opt"):
+        review.fault(("train", "pixel_opt"), f"{model} has nothing to minimise", "add pixel_opt or perceptual_opt")
+
+
+def _check_terms(review: Review) -> None:
+    """Critics and target images that the active terms of USR-DA ask for."""
+    from usrda_plugin.method import CRITIC_TERMS
+
+    train = review.block("train")
+    parts = [key for key in ("pixel_opt", "perceptual_opt", "gan_opt") if _weighs(train, key)]
+    paired = [term for term in ("rec", "cyc") if parts and _weighs(train, f"{term}_opt", absent=0.0)]
+    active = paired + [term for term in ("align", "res", "sty", "idt") if _weighs(train, f"{term}_opt")]
+    if not active:
+        review.fault(
+            ("train", "rec_opt"),
+            "no term of USR-DA has a weight",
+            "add at least rec_opt: {loss_weight: 1} and pixel_opt",
+        )
+    for name, critic in CRITIC_TERMS.items():
+        asking = [term for term in critic.asked_by if term in active]
+        if asking and _weighs(train, f"{critic.criterion}_opt"):
+            review.need((f"network_d_{name}",), f"the terms {', '.join(asking)} ask this critic")
+            review.need(("train", "optim_d"), "critics are trained by it")
+    _check_domains(review, [term for term in active if term in OF_TARGET])
+
+
+def _check_domains(review: Review, wanting: list[str]) -> None:
+    keys, dataset = ("datasets", "train"), review.block("datasets", "train")
+    if dataset.get("type") == "USRDASourceDataset":
+        message = "USRDASourceDataset makes pairs for BasicSR's models; USRDAModel needs both domains"
+        review.fault((*keys, "type"), message, "write USRDADataset")
+    if wanting and dataset.get("type") == "USRDADataset" and not dataset.get("dataroot_target"):
+        message = f"the terms {', '.join(wanting)} look at target images, and there are none"
+        review.fault((*keys, "dataroot_target"), message, "give a folder of target images, or drop these terms")
+
+
+def _weighs(train: Options, key: str, absent: float = 1.0) -> bool:
+    block = train.get(key)
+    if not isinstance(block, dict):
+        return False
+    weight = block.get("perceptual_weight" if key == "perceptual_opt" else "loss_weight", absent)
+    return isinstance(weight, int | float) and weight > 0

@@ -1,0 +1,99 @@
+"""What training and testing need to be there, because BasicSR reads it without asking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from usrda_plugin.runner.options.models import check_model_needs
+from usrda_plugin.runner.options.registered import METRICS, find
+from usrda_plugin.runner.options.review import Options, Review
+from usrda_plugin.runner.options.schema_data import dataset_model
+
+
+def check_phases(review: Review) -> None:
+    """Check that every block and key is there that this phase reads, and none that it would stumble over."""
+    for key in ("name", "model_type", "network_g", "datasets"):
+        review.need((key,), "it is read by every run")
+    _check_name(review)
+    if review.is_train:
+        _check_training(review)
+    else:
+        _check_testing(review)
+    for phase, dataset in review.datasets():
+        _check_dataset(review, phase, dataset)
+    _check_metrics_have_truth(review)
+
+
+def _check_name(review: Review) -> None:
+    name = review.at("name")
+    if isinstance(name, str) and (not name.strip() or name in (".", "..") or set(name) & set("/\\")):
+        review.fault(
+            ("name",),
+            f"expected a name for a folder below experiments/ or results/, found {name!r}",
+            "write a plain name",
+        )
+
+
+def _check_training(review: Review) -> None:
+    for phase in review.block("datasets"):
+        if phase.startswith("test"):
+            keys = ("datasets", phase)
+            review.fault(
+                keys,
+                "training takes data sets called train and val*",
+                f"call it {phase.replace('test', 'val', 1)}, or remove it",
+            )
+    review.need(("datasets", "train"), "training needs images to train on")
+    for key in ("total_iter", "optim_g", "scheduler"):
+        review.need(("train", key), "training reads it")
+    for key in ("print_freq", "save_checkpoint_freq"):
+        review.need(("logger", key), "BasicSR reads it in every iteration")
+    if review.at("val") is not None:
+        review.need(("val", "val_freq"), "validation needs to know when")
+    if review.at("logger", "wandb", "project") and not review.at("logger", "use_tb_logger"):
+        review.fault(
+            ("logger", "use_tb_logger"),
+            "W&B takes its numbers from TensorBoard's logger, which is off",
+            "set use_tb_logger: true",
+        )
+    check_model_needs(review)
+
+
+def _check_testing(review: Review) -> None:
+    if "train" in review.block("datasets"):
+        review.fault(
+            ("datasets", "train"),
+            "testing would run over the training set too",
+            "remove it, or set it to null: `train: ~`",
+        )
+    phases = [phase for phase, _ in review.datasets() if phase != "train"]
+    if review.at("datasets") is not None and not phases:
+        review.fault(("datasets",), "there is no data set to test on", "add one, e.g. test_1")
+    review.need(("val",), "testing reads from it what to save and to measure")
+
+
+def _check_dataset(review: Review, phase: str, dataset: Options) -> None:
+    model, keys = dataset_model(dataset.get("type")), ("datasets", phase)
+    needed: tuple[str, ...] = ("name", *model.needed)
+    if phase == "train":
+        needed += ("batch_size_per_gpu", "num_worker_per_gpu", *model.needed_in_training)
+    for key in needed:
+        review.need((*keys, key), f"{dataset.get('type') or 'the data set'} reads it")
+    if model.__name__ == "RealESRGANDataset" and not _lmdb(dataset):
+        review.need((*keys, "meta_info"), "RealESRGANDataset takes from it which images there are")
+
+
+def _lmdb(dataset: Options) -> bool:
+    return (dataset.get("io_backend") or {}).get("type") == "lmdb"
+
+
+def _check_metrics_have_truth(review: Review) -> None:
+    alone = [phase for phase, dataset in review.datasets() if dataset.get("type") == "SingleImageDataset"]
+    for name, metric in review.block("val", "metrics").items():
+        function: Any = find(METRICS, metric.get("type")) if isinstance(metric, dict) else None
+        code = getattr(function, "__code__", None)
+        if alone and code is not None and "img2" in code.co_varnames[: code.co_argcount]:
+            message = (
+                f"{metric['type']} compares with ground truth, which {', '.join(alone)} (SingleImageDataset) has not"
+            )
+            review.fault(("val", "metrics", name), message, "remove the metric, or test on a PairedImageDataset")

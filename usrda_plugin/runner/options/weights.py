@@ -1,0 +1,178 @@
+"""Files of weights: there, safe to open, and of the network that shall be started from them."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from copy import deepcopy
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from usrda_plugin.runner.options.faults import Keys, some
+from usrda_plugin.runner.options.registered import NETWORKS, find
+from usrda_plugin.runner.options.review import Options, Review
+
+PREFIX = "pretrain_network_"
+PARTS = ("encoder", "sr_decoder", "lr_decoder")
+
+
+def check_networks(review: Review) -> None:
+    """Build each network without memory and see that the files of weights that ``path`` names fit it."""
+    built = {key: _build(review, key, network) for key, network in review.networks()}
+    for key, file in review.block("path").items():
+        if file is None or not isinstance(file, str):
+            continue
+        if key == "resume_state":
+            _exists(review, ("path", key), Path(file))
+        elif key.startswith(PREFIX) and _exists(review, ("path", key), Path(file)):
+            name, part = _network_and_part(key.removeprefix(PREFIX))
+            if f"network_{name}" not in review.opt:
+                review.fault(
+                    ("path", key), f"there is no network_{name} to load it into", f"remove it, or add network_{name}"
+                )
+            else:
+                _check_file(review, key, Path(file), built.get(f"network_{name}"), name, part)
+
+
+def weights_fit(network: nn.Module, content: Any, param_key: str | None, part: str | None = None) -> str:
+    """What keeps the content of a file from fitting a network; "" where it fits.
+
+    A network with ``fit_weights`` is asked itself. For others BasicSR reads what is below ``param_key`` or "params",
+    or, without a key, the content itself, and wants the same keys and shapes.
+    """
+    fit: Any = getattr(network, "fit_weights", None)
+    if fit is not None:
+        try:
+            fit(content, param_key, part)
+        except ValueError as error:
+            return str(error)
+        return ""
+    weights = _below(content, param_key)
+    if weights is None:
+        return f"it has no key {param_key!r}, only {some(sorted(map(str, content)), 5)}"
+    own = network.state_dict()
+    found = {str(key).removeprefix("module."): value for key, value in weights.items()}
+    reshaped = [
+        f"{k} {tuple(found[k].shape)} for {tuple(own[k].shape)}"
+        for k in own
+        if k in found and found[k].shape != own[k].shape
+    ]
+    kinds = {
+        "missing": [key for key in own if key not in found],
+        "unexpected": [key for key in found if key not in own],
+        "other shape": reshaped,
+    }
+    misfit = "; ".join(f"{kind}: {some(keys)}" for kind, keys in kinds.items() if keys)
+    return f"it holds weights of another network: {misfit}" if misfit else ""
+
+
+def _below(content: Any, param_key: str | None) -> Mapping[str, Tensor] | None:
+    key = param_key if param_key in content or "params" not in content else "params"
+    weights = content if param_key is None else content.get(key)
+    if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
+        return None
+    return weights
+
+
+def _check_file(review: Review, key: str, file: Path, network: nn.Module | None, name: str, part: str | None) -> None:
+    keys = ("path", key)
+    content = _open(review, keys, file)
+    if content is None or network is None:
+        return
+    if review.at("path", f"strict_load_{name}") is False and not part:
+        return  # the user wants what fits, and no more
+    path = review.block("path")
+    param_key = path.get(f"param_key_{name}", "params")
+    misfit = weights_fit(network, content, param_key, part)
+    if misfit:
+        bare = isinstance(content, Mapping) and all(isinstance(value, Tensor) for value in content.values())
+        remedy = (
+            f"the file is bare weights: set param_key_{name}: ~"
+            if bare and param_key
+            else f"give a file of network_{name}, or change network_{name}"
+        )
+        review.fault(keys, f"{file}: {misfit}", remedy)
+
+
+def _open(review: Review, keys: Keys, file: Path) -> Mapping[str, Any] | None:
+    try:
+        content = _load(file)
+    except pickle.UnpicklingError as error:
+        code = "Weights only load failed" in str(error) and "GLOBAL" in str(error)
+        message = (
+            f"{file} holds Python code or objects, which are not loaded" if code else f"{file} is not a file of weights"
+        )
+        review.fault(
+            keys,
+            message,
+            "save it again as plain tensors with a PyTorch that you trust it to"
+            if code
+            else "give a file saved by torch.save",
+        )
+        return None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+        review.fault(
+            keys,
+            f"{file} cannot be opened as weights: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            "it may be damaged or cut off; get it again",
+        )
+        return None
+    if not isinstance(content, Mapping):
+        review.fault(
+            keys,
+            f"{file} holds a {type(content).__name__}, no weights",
+            "give a file of BasicSR's, with params or params_ema",
+        )
+        return None
+    return content
+
+
+def _load(file: Path) -> Any:
+    try:
+        # mapped, so that only the names and shapes are read
+        return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except RuntimeError as error:
+        if "mmap can only be used" not in str(error):
+            raise
+        return torch.load(file, map_location="cpu", weights_only=True)  # the format before PyTorch 1.6
+
+
+def _build(review: Review, key: str, network: Options) -> nn.Module | None:
+    """The network without memory for its weights; None where it does not build, a fault where it says why."""
+    item = find(NETWORKS, network.get("type"))
+    if item is None or any(fault.keys[0] == key for fault in review.faults if fault.keys):
+        return None
+    arguments = {name: value for name, value in network.items() if name != "type"}
+    try:
+        # what a network prints or warns of, it will say when it is built in earnest
+        with torch.device("meta"), redirect_stdout(StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            built = item(**deepcopy(arguments))
+    except (ValueError, NotImplementedError, AssertionError) as error:
+        if "meta" not in str(error):
+            review.fault((key,), f"{network['type']} refuses these options: {error}", "correct them")
+        return None
+    except Exception:  # some networks cannot be built without memory or without a GPU; that is no fault of the options
+        return None
+    return built if isinstance(built, nn.Module) else None
+
+
+def _network_and_part(name: str) -> tuple[str, str | None]:
+    for part in PARTS:
+        if name == f"g_{part}":
+            return "g", part
+    return name, None
+
+
+def _exists(review: Review, keys: Keys, file: Path) -> bool:
+    if file.is_file():
+        return True
+    what = "is a folder" if file.is_dir() else "does not exist"
+    review.fault(keys, f"{file} {what}", f"correct the path, or remove {keys[-1]} to start without it")
+    return False
