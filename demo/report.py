@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 mpl.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 COLUMNS = {"psnr": "PSNR-Y, dB ↑", "ssim": "SSIM ↑", "niqe": "NIQE ↓"}
 # a crop of each validation photograph: top, left in HR pixels, with detail and a flat place side by side
@@ -61,7 +61,9 @@ def draw_picture(results: dict[str, Result], photographs: Path, file: Path) -> P
         made = {label: cv2.imread(str(_picture_of(name, result))) for label, result in results.items()}
         for axis, (label, image) in zip(row, {"camera (LR)": enlarged, **made, "truth": truth}.items(), strict=True):
             top, left = corner
-            axis.imshow(cv2.cvtColor(image[top : top + SIZE, left : left + SIZE], cv2.COLOR_BGR2RGB), interpolation="nearest")
+            axis.imshow(
+                cv2.cvtColor(image[top : top + SIZE, left : left + SIZE], cv2.COLOR_BGR2RGB), interpolation="nearest"
+            )
             axis.set_title(label + (f"\n{_psnr(image, truth):.2f} dB" if label in made else "\n"), fontsize=11)
             axis.axis("off")
     figure.savefig(file, dpi=110)

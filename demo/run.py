@@ -1,4 +1,4 @@
-"""`make demo`: train a small network on clean pairs, adapt it to photographs of an unknown camera, show what that brought.
+"""`make demo`: train on clean pairs, adapt to photographs of an unknown camera, show what that brought.
 
 Every step is a command that anyone can type; the demo types it, shows how far it is, and puts the results side by side.
 """
@@ -12,11 +12,19 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 sys.path.insert(0, str(Path(__file__).parent))
-from photographs import write_photographs  # noqa: E402
-from report import Result, compare, draw_picture, print_table  # noqa: E402
+from photographs import write_photographs
+from report import Result, compare, draw_picture, print_table
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "demo/out"
@@ -33,7 +41,7 @@ console = Console()
 
 
 def main() -> int:
-    """Run the demo; 0 where the adapted network beats the source-only one, 1 where it does not, 2 where a step fails."""
+    """Run the demo; 0 where the adapted network beats the source-only one, 1 where it does not, 2 for a failed step."""
     started = time.monotonic()
     write_photographs(OUT / "photographs")
     results: dict[str, Result] = {}
@@ -53,7 +61,9 @@ def main() -> int:
     print_table(console, results)
     picture = draw_picture(results, OUT / "photographs", OUT / "demo.png")
     seconds = time.monotonic() - started
-    console.print(f"\npicture: [bold]{picture.relative_to(ROOT)}[/]    weights: experiments/demo_usrda/models/net_g_latest.pth")
+    console.print(
+        f"\npicture: [bold]{picture.relative_to(ROOT)}[/]    weights: experiments/demo_usrda/models/net_g_latest.pth"
+    )
     console.print(f"{seconds / 60:.1f} minutes; the logs are in {OUT.relative_to(ROOT)}")
     return compare(console, results)
 

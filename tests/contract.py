@@ -1,4 +1,4 @@
-"""The contract of the method as checks that raise AssertionError: who is moved by a term, what a term reads, what it is worth.
+"""The contract of the method as checks that raise AssertionError: whom a term moves, what it reads, what it is worth.
 
 ``tests/method`` runs the checks on the code, ``tests/test_planted_mistakes.py`` runs them on mistakes.
 """
@@ -119,7 +119,7 @@ class World:
             if any(p.grad is not None and bool(p.grad.abs().max() > 0) for p in network.parameters())
         }
 
-    def read_by(self, value) -> set[str]:  # noqa: ANN001  (a function of a batch)
+    def read_by(self, value) -> set[str]:
         """The images whose replacement changes a value."""
         before = value(self.batch)
         replaced = {name: self.batch._replace(**{name: 1 - image}) for name, image in self.batch._asdict().items()}
@@ -154,7 +154,7 @@ ANSWERS = (-0.7, 0.0, 0.3, 1.0, 1.9)
 
 
 def check_generator_closed_form(name: str) -> None:
-    """Against a critic that answers a constant c, an adversarial part is (c - label)^2; an L1 part is the mean difference."""
+    """Where a critic answers a constant c, an adversarial part is (c - label)^2; an L1 part is a mean difference."""
     world = World()
     tensors, batch = world.one_pass(), world.batch
     pixel = {"rec": (tensors.y_ss, batch.y_s), "cyc": (tensors.y_sts, batch.y_s)}

@@ -20,7 +20,7 @@ _PUBLIC = {
     "USRDAPerceptualLoss": "losses",
     "USRDAModel": "models",
 }
-__all__ = ["__version__", "register", *_PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", "register", *_PUBLIC]
 
 
 def register() -> None:
@@ -45,6 +45,7 @@ def __getattr__(name: str) -> Any:
 
 try:
     register()
-except ImportError:
-    # the method alone is still of use; whoever asks for a registered class is told by __getattr__ what is missing
-    pass
+except ImportError as missing:
+    # without BasicSR the method alone is still of use, and __getattr__ tells whoever asks for a registered class
+    if (missing.name or "").startswith(__name__):
+        raise

@@ -43,7 +43,9 @@ def test_the_high_band_view_cannot_tell_brightness():
     torch.testing.assert_close(critic(image), critic(image + 0.3))
 
 
-@pytest.mark.parametrize(("options", "said"), [({"view": "chroma"}, "'chroma'"), ({"view": "luma", "num_in_ch": 64}, "64")])
+@pytest.mark.parametrize(
+    ("options", "said"), [({"view": "chroma"}, "'chroma'"), ({"view": "luma", "num_in_ch": 64}, "64")]
+)
 def test_impossible_views_are_refused(options, said):
     with pytest.raises(ValueError, match=said):
         USRDADiscriminator(**options)

@@ -85,7 +85,7 @@ def test_missing_weights_name_the_places_and_the_remedy(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"(?s)pretrained_models/vgg19_features\.pth.*USRDA_VGG_WEIGHTS"):
         find_vgg_weights("vgg19")
-    with pytest.raises(FileNotFoundError, match="nowhere.pth"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.pth"):
         USRDAPerceptualLoss(LAYERS, vgg_path="nowhere.pth")
 
 

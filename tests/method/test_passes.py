@@ -8,7 +8,6 @@ import torch
 
 from usrda_plugin.method import one_pass
 
-
 NETWORKS = ("encoder", "sr_decoder", "lr_decoder", "renderer")
 
 

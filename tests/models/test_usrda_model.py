@@ -24,7 +24,8 @@ TERMS = {
     "cyc_opt": {"loss_weight": 1.0},
 }
 ALL_LOSSES = {
-    "l_g_align", "l_g_rec_pix", "l_g_rec_gan", "l_g_res", "l_g_sty", "l_g_idt", "l_g_cyc_pix", "l_g_cyc_gan", "l_g_total",
+    "l_g_align", "l_g_rec_pix", "l_g_rec_gan", "l_g_res", "l_g_sty", "l_g_idt", "l_g_cyc_pix", "l_g_cyc_gan",
+    "l_g_total",
 }  # fmt: skip
 
 
@@ -32,8 +33,9 @@ def options(folder, **train):
     adam = {"type": "Adam", "lr": 1e-3, "betas": [0.9, 0.99]}
     kept = {key: block for key, block in {**TERMS, **train}.items() if block is not None}
     return {
-        "name": "test", "model_type": "USRDAModel", "scale": 2, "num_gpu": 0, "is_train": True, "dist": False, "rank": 0,
-        "world_size": 1, "network_g": dict(NETWORK), "network_d_f": {**CRITIC, "num_in_ch": 4}, "network_d_t": dict(CRITIC),
+        "name": "test", "model_type": "USRDAModel", "scale": 2, "num_gpu": 0,
+        "is_train": True, "dist": False, "rank": 0, "world_size": 1, "network_g": dict(NETWORK),
+        "network_d_f": {**CRITIC, "num_in_ch": 4}, "network_d_t": dict(CRITIC),
         "network_d_y": dict(CRITIC), "path": {"models": str(folder), "training_states": str(folder)},
         "train": {
             "ema_decay": 0.9, "optim_g": dict(adam), "optim_d": dict(adam), "total_iter": 10,
@@ -76,8 +78,8 @@ def test_every_raw_term_and_the_weighted_total_are_logged(tmp_path):
                (("l", ""), ("out", "_real"), ("out", "_fake"))}  # fmt: skip
     assert set(log) == ALL_LOSSES | critics
     weights = {
-        "l_g_align": 0.2, "l_g_rec_pix": 2 * 0.5, "l_g_rec_gan": 2 * 0.1, "l_g_res": 0.7, "l_g_sty": 0.3, "l_g_idt": 0.4,
-        "l_g_cyc_pix": 0.5, "l_g_cyc_gan": 0.1,
+        "l_g_align": 0.2, "l_g_rec_pix": 2 * 0.5, "l_g_rec_gan": 2 * 0.1, "l_g_res": 0.7, "l_g_sty": 0.3,
+        "l_g_idt": 0.4, "l_g_cyc_pix": 0.5, "l_g_cyc_gan": 0.1,
     }  # fmt: skip
     assert log["l_g_total"] == pytest.approx(sum(weight * log[name] for name, weight in weights.items()), rel=1e-5)
 
@@ -135,7 +137,11 @@ def test_the_generators_gradients_are_those_of_the_textbook_schedule(tmp_path):
         ({"sty_opt": {**TERMS["sty_opt"], "loss_weight": 0}}, {"f", "y"}, 7),
         ({"gan_opt": None}, {"f", "t"}, 7),
         ({"align_opt": None, "res_opt": None, "sty_opt": None, "idt_opt": None, "cyc_opt": None}, {"y"}, 2),
-        ({"align_opt": None, "res_opt": None, "sty_opt": None, "idt_opt": None, "cyc_opt": None, "gan_opt": None}, set(), 2),
+        (
+            {"align_opt": None, "res_opt": None, "sty_opt": None, "idt_opt": None, "cyc_opt": None, "gan_opt": None},
+            set(),
+            2,
+        ),
     ],
 )
 def test_what_is_switched_off_costs_nothing(tmp_path, switched_off, critics, calls):
@@ -152,7 +158,7 @@ def test_what_is_switched_off_costs_nothing(tmp_path, switched_off, critics, cal
 def test_a_term_whose_critic_is_not_in_the_options_is_an_error(tmp_path):
     opt = options(tmp_path)
     del opt["network_d_t"]
-    with pytest.raises(ValueError, match="network_d_t.*sty"):
+    with pytest.raises(ValueError, match=r"network_d_t.*sty"):
         USRDAModel(opt)
 
 

@@ -9,7 +9,10 @@ from torch.nn import functional as F
 
 @ARCH_REGISTRY.register()
 class USRDABicubic(nn.Module):
-    """MATLAB-style bicubic enlargement (Keys' kernel, a = -0.5), without parameters: (B, C, h, w) to (B, C, scale*h, scale*w)."""
+    """MATLAB-style bicubic enlargement (Keys' kernel, a = -0.5), without parameters.
+
+    (B, C, h, w) to (B, C, scale*h, scale*w).
+    """
 
     def __init__(self, scale: int = 4) -> None:
         super().__init__()

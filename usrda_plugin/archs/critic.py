@@ -36,21 +36,23 @@ class USRDADiscriminator(nn.Module):
         if view not in VIEWS:
             raise ValueError(f"USRDADiscriminator: expected view {', '.join(map(repr, VIEWS))}, found {view!r}")
         if view != "rgb" and num_in_ch != 3:
-            raise ValueError(f"USRDADiscriminator: view {view!r} needs RGB images (num_in_ch: 3), found num_in_ch: {num_in_ch}")
+            raise ValueError(
+                f"USRDADiscriminator: view {view!r} needs num_in_ch: 3 (RGB), found num_in_ch: {num_in_ch}"
+            )
         self.view = VIEWS[view]
 
-        def conv(*shape: int) -> nn.Module:
-            layer = nn.Conv2d(*shape)
+        def conv(in_ch: int, out_ch: int, kernel: int = 3, stride: int = 1) -> nn.Module:
+            layer = nn.Conv2d(in_ch, out_ch, kernel, stride, padding=1)
             return normalised(layer) if spectral_norm else layer
 
         width = num_feat
-        layers: list[nn.Module] = [conv(num_in_ch if view == "rgb" else 1, width, 3, 1, 1), nn.LeakyReLU(0.2, True)]
+        layers: list[nn.Module] = [conv(num_in_ch if view == "rgb" else 1, width), nn.LeakyReLU(0.2, True)]
         for _ in range(num_down):
             wider = min(2 * width, WIDEST * num_feat)
-            layers += [conv(width, wider, 4, 2, 1), nn.LeakyReLU(0.2, True)]
-            layers += [conv(wider, wider, 3, 1, 1), nn.LeakyReLU(0.2, True)]
+            layers += [conv(width, wider, kernel=4, stride=2), nn.LeakyReLU(0.2, True)]
+            layers += [conv(wider, wider), nn.LeakyReLU(0.2, True)]
             width = wider
-        self.layers = nn.Sequential(*layers, conv(width, 1, 3, 1, 1))
+        self.layers = nn.Sequential(*layers, conv(width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(self.view(x))

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from usrda_plugin.archs.decoder import Decoder
 from usrda_plugin.archs.encoder import ConvEncoder, RRDBEncoder, TrunkEncoder
 from usrda_plugin.archs.warm_start import PARTS, Weights, describe_misfit, open_checkpoint, rename_rrdbnet
-from usrda_plugin.method import Pass, one_pass
+from usrda_plugin.method import ABSENT, Pass, one_pass
 from usrda_plugin.method.passes import PAPER
 
 EncoderKind = Literal["conv", "rrdb", "trunk"]
@@ -24,13 +24,13 @@ SCALES = (1, 2, 3, 4)
 class USRDANet(nn.Module):
     """E (``encoder``), G_SR (``sr_decoder``) and G_t (``lr_decoder``) of USR-DA.
 
-    ``forward(x)`` is G_SR(E(x)), the network used at test time; ``forward(x_s, x_t, wanted)`` is one training pass.
+    ``forward(x)`` is G_SR(E(x)), the network used at test time; ``forward(x_s, x_t, wanted)`` is a training pass.
 
     Args:
         scale: HR size over LR size, 1 to 4.
-        encoder: where E is cut. "conv": five convolutions (the public re-implementation's encoder), the RRDB trunk belongs to
-            G_SR. "rrdb": a convolution and ``num_block_encoder`` RRDB blocks, the other blocks belong to G_SR. "trunk": all of
-            RRDBNet's LR-space trunk, so that G_SR∘E is BasicSR's RRDBNet, bit for bit, at the scales 1, 2 and 4.
+        encoder: where E is cut. "conv": five convolutions (the public re-implementation's encoder), the RRDB trunk
+            belongs to G_SR. "rrdb": a convolution and ``num_block_encoder`` RRDB blocks, the others belong to G_SR.
+            "trunk": all of RRDBNet's LR-space trunk, so that G_SR∘E is RRDBNet, bit for bit, at the scales 1, 2 and 4.
         num_in_ch: channels of an LR image.
         num_out_ch: channels of an HR image.
         num_feat: channels of a feature map.
@@ -108,7 +108,7 @@ class USRDANet(nn.Module):
         """
         if x_t is None and wanted is None:
             return self.super_resolve(x)
-        return one_pass(self.networks, x, x_t, PAPER if wanted is None else wanted)
+        return one_pass(self.networks, x, ABSENT if x_t is None else x_t, PAPER if wanted is None else wanted)
 
     @property
     def networks(self) -> dict[str, Callable[[Tensor], Tensor]]:
@@ -135,12 +135,14 @@ class USRDANet(nn.Module):
         """G_t(E(x)): ``x`` as the target's camera would have taken it, (B, num_in_ch, h, w)."""
         return self._render(self.encoder(x))
 
-    def fit_weights(self, content: Mapping[str, Any], param_key: str | None = "params", part: str | None = None) -> Weights:
+    def fit_weights(
+        self, content: Mapping[str, Any], param_key: str | None = "params", part: str | None = None
+    ) -> Weights:
         """The weights of a loaded checkpoint under the names they have here: what ``load_state_dict`` can be given.
 
         Takes files of USRDANet, of BasicSR's RRDBNet (encoder "trunk"; G_t keeps its own start) and of the public
-        re-implementation (encoder "conv"); with ``part`` ("encoder", "sr_decoder" or "lr_decoder") only that part of any of them,
-        or a file that holds the part alone.
+        re-implementation (encoder "conv"); with ``part`` ("encoder", "sr_decoder" or "lr_decoder") only that part of
+        any of them, or a file that holds the part alone.
 
         Raises ValueError where they do not fit, naming the keys.
         """
@@ -156,5 +158,6 @@ class USRDANet(nn.Module):
             own = {key: value for key, value in own.items() if not key.startswith("lr_decoder.")}
         misfit = describe_misfit(own, weights)
         if misfit:
-            raise ValueError(f"expected weights of {part or f'USRDANet with encoder {self.kind!r}, scale {self.scale}'}, {misfit}")
+            what = part or f"USRDANet with encoder {self.kind!r}, scale {self.scale}"
+            raise ValueError(f"expected weights of {what}, found others; {misfit}")
         return weights

@@ -16,7 +16,7 @@ PUBLIC_NAMES = {"model_Enc": "encoder", "model_Dec_SR": "sr_decoder", "model_Dec
 
 
 def open_checkpoint(content: Mapping[str, Any], param_key: str | None) -> Weights:
-    """The weights in a checkpoint: below ``param_key`` (or "params"), those of the public re-implementation, or bare ones.
+    """The weights in a checkpoint: below ``param_key`` or "params", those of the public re-implementation, or bare.
 
     Raises ValueError where there are none, naming what there is.
     """
@@ -27,7 +27,9 @@ def open_checkpoint(content: Mapping[str, Any], param_key: str | None) -> Weight
             return {name.removeprefix("module."): value for name, value in content[key].items()}
     if content and all(isinstance(value, Tensor) for value in content.values()):
         return {name.removeprefix("module."): value for name, value in content.items()}
-    raise ValueError(f"expected weights below {param_key!r} or 'params', found the keys {sorted(map(str, content))[:8]}")
+    raise ValueError(
+        f"expected weights below {param_key!r} or 'params', found the keys {sorted(map(str, content))[:8]}"
+    )
 
 
 def rename_rrdbnet(weights: Weights) -> Weights:

@@ -29,7 +29,7 @@ class USRDAAlignLoss(nn.Module):
         self.undecided = GANLoss(gan_type, real_label_val=UNDECIDED, loss_weight=loss_weight)
 
     def forward(self, prediction: Tensor, target_is_real: bool, is_disc: bool = False) -> Tensor:
-        """The loss of answers of any shape: against their label for D_f, against 0.5 (label ignored) for the encoder."""
+        """The loss of answers of any shape: against their label for D_f, against 0.5 for the encoder."""
         if is_disc:
             return self.labelled(prediction, target_is_real, is_disc=True)
         return self.undecided(prediction, True)

@@ -49,7 +49,8 @@ class USRDAPerceptualLoss(PerceptualLoss):
         """The perceptual distance of an image (B, 3, H, W), RGB in [0, 1], to a target's features; style left out."""
         features = self.vgg(image)
         return self.perceptual_weight * sum(
-            weight * self._compare(features[layer], target_features[layer]) for layer, weight in self.layer_weights.items()
+            weight * self._compare(features[layer], target_features[layer])
+            for layer, weight in self.layer_weights.items()
         )
 
     def _compare(self, features: Tensor, target: Tensor) -> Tensor:

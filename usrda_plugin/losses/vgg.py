@@ -30,7 +30,8 @@ def preferred_vgg(vgg_path: str | None) -> Iterator[None]:
 def find_vgg_weights(vgg_type: str = "vgg19", vgg_path: str | None = None) -> Path:
     """The file with the weights of a torchvision VGG, full or features only.
 
-    Looks at ``vgg_path`` (if given, nowhere else), $USRDA_VGG_WEIGHTS, ``experiments/pretrained_models`` and torch hub's folder.
+    Looks at ``vgg_path`` (if given, nowhere else), $USRDA_VGG_WEIGHTS, ``experiments/pretrained_models`` and torch
+    hub's folder.
     Raises FileNotFoundError with the places looked at and the remedy.
     """
     asked = vgg_path or next(iter(_preferred), None)
@@ -41,8 +42,8 @@ def find_vgg_weights(vgg_type: str = "vgg19", vgg_path: str | None = None) -> Pa
     looked = "".join(f"\n    {place}" for place in places)
     raise FileNotFoundError(
         f"the perceptual loss needs the weights of {vgg_type}, full or features only; looked for{looked}\n"
-        f"  give the file by perceptual_opt: vgg_path (USRDAPerceptualLoss) or by ${ENVIRONMENT}, put it in one of these places,"
-        " or switch the loss off by removing perceptual_opt"
+        f"  give the file by perceptual_opt: vgg_path (USRDAPerceptualLoss) or by ${ENVIRONMENT}, put it in one of"
+        " these places, or switch the loss off by removing perceptual_opt"
     )
 
 
@@ -68,5 +69,7 @@ def load_vgg(vgg_type: str, file: Path) -> nn.Module:
     try:
         network.features.load_state_dict({key.removeprefix("features."): value for key, value in features.items()})
     except RuntimeError as difference:
-        raise ValueError(f"{file}: expected the convolutions of torchvision's {vgg_type}, found others: {difference}") from None
+        raise ValueError(
+            f"{file}: expected the convolutions of torchvision's {vgg_type}, found others: {difference}"
+        ) from None
     return network

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from usrda_plugin.method.passes import Batch, Pass
@@ -38,8 +39,8 @@ def _judge(critic: Critic, criterion: Adversarial, real: Tensor, fakes: list[Ten
     real_answer = critic(real.detach())
     fake_answers = [critic(fake.detach()) for fake in fakes]
     loss_real = criterion(real_answer, True, is_disc=True)
-    loss_fake = sum(criterion(answer, False, is_disc=True) for answer in fake_answers) / len(fakes)
-    mean_fake = sum(answer.detach().mean() for answer in fake_answers) / len(fakes)
+    loss_fake = torch.stack([criterion(answer, False, is_disc=True) for answer in fake_answers]).mean()
+    mean_fake = torch.stack([answer.detach().mean() for answer in fake_answers]).mean()
     return Verdict((loss_real + loss_fake) / 2, real_answer.detach().mean(), mean_fake)
 
 

@@ -20,7 +20,7 @@ ABSENT: Any = None  # a tensor that nothing asked for, a critic or criterion tha
 class Batch(NamedTuple):
     """What a training step is fed with: RGB in [0, 1].
 
-    ``x_s`` (B, 3, h, w) source LR, ``y_s`` (B, 3, scale*h, scale*w) its HR, ``x_t`` (B, 3, h, w) unpaired target LR or None.
+    ``x_s`` (B, 3, h, w) source LR, ``y_s`` (B, 3, scale*h, scale*w) its HR, ``x_t`` (B, 3, h, w) target LR, unpaired.
     """
 
     x_s: Tensor
@@ -82,7 +82,9 @@ def one_pass(
     """
     needed = _with_sources(wanted)
     if "x_t" in needed and x_t is None:
-        raise ValueError(f"expected a target batch x_t for {sorted(wanted)}, found none; give the data set a target domain")
+        raise ValueError(
+            f"expected a target batch x_t for {sorted(wanted)}, found none; give the data set a target domain"
+        )
     made = {"x_s": x_s, "x_t": x_t}
     for route in ROUTES:
         if route.tensor in needed:

@@ -17,7 +17,7 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class Adversarial(Protocol):
-    """A GAN criterion: the loss of a critic's answers against a label, for the critic itself (``is_disc``) or its opponent."""
+    """A GAN criterion: a critic's answers against a label, for the critic itself (``is_disc``) or its opponent."""
 
     def __call__(self, prediction: Tensor, target_is_real: bool, is_disc: bool = False) -> Tensor: ...
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import torch
 from basicsr.losses import build_loss
-from torch import Tensor, nn
+from torch import Tensor
 
-from usrda_plugin.method import CRITIC_TERMS, TERMS, Criteria, Step
+from usrda_plugin.method import ABSENT, CRITIC_TERMS, TERMS, Criteria, Step
 
 # the three parts of rec and cyc: where their options stand, and what their weight is called there
 SHARED_PARTS = {
@@ -17,14 +17,15 @@ SHARED_PARTS = {
     "gan": ("gan_opt", "loss_weight"),
 }
 CRITERION_OF_PART = {"pix": "pixel", "percep": "perceptual", "gan": "gan"}
+OWN_CRITERIA = ("align", "res", "sty", "idt")
 PSNR_TERMS = ("rec", "res")
 
 
 class Objective(NamedTuple):
     """A choice of terms with their weights: one for each phase of training.
 
-    ``weights`` maps a logged name such as ``l_g_rec_pix`` to its weight; ``reads`` are the tensors that the pass must compute;
-    ``critics`` are the critics to be trained.
+    ``weights`` maps a logged name such as ``l_g_rec_pix`` to its weight; ``reads`` are the tensors that the pass must
+    compute; ``critics`` are the critics to be trained.
     """
 
     terms: tuple[str, ...]
@@ -47,7 +48,7 @@ class Objective(NamedTuple):
 
     def pixel_only(self) -> Objective:
         """The PSNR phase: rec by its pixel part and res, no critic."""
-        criteria = self.criteria._replace(perceptual=None, gan=None)
+        criteria = self.criteria._replace(perceptual=ABSENT, gan=ABSENT)
         return _objective(tuple(term for term in self.terms if term in PSNR_TERMS), criteria, self.weights)
 
     def critics_only(self) -> Objective:
@@ -61,7 +62,7 @@ def build_objective(train_opt: dict[str, Any], to: torch.device) -> Objective:
     Raises ValueError where no term is left, or where a criterion cannot serve.
     """
     parts = {part: _criterion(train_opt.get(key), weight_key, to) for part, (key, weight_key) in SHARED_PARTS.items()}
-    own = {term: _criterion(train_opt.get(f"{term}_opt"), "loss_weight", to) for term in ("align", "res", "sty", "idt")}
+    own = {term: _criterion(train_opt.get(f"{term}_opt"), "loss_weight", to) for term in OWN_CRITERIA}
     criteria = Criteria(
         **{CRITERION_OF_PART[part]: criterion for part, (criterion, _) in parts.items()},
         **{term: criterion for term, (criterion, _) in own.items()},
@@ -75,8 +76,8 @@ def build_objective(train_opt: dict[str, Any], to: torch.device) -> Objective:
         raise ValueError("train: no term has a weight; give at least rec_opt and pixel_opt a loss_weight")
     if criteria.perceptual is not None and not hasattr(criteria.perceptual, "distance"):
         raise ValueError(
-            "train: perceptual_opt: type: expected USRDAPerceptualLoss or a loss with its features() and distance(), found "
-            f"{type(criteria.perceptual).__name__}"
+            "train: perceptual_opt: type: expected USRDAPerceptualLoss or a loss with its features() and distance(), "
+            f"found {type(criteria.perceptual).__name__}"
         )
     return _objective(active, criteria, weights)
 
@@ -91,12 +92,12 @@ def _objective(terms: tuple[str, ...], criteria: Criteria, weights: dict[str, fl
     return Objective(terms, criteria, weights, critics, reads)
 
 
-def _criterion(opt: dict[str, Any] | None, weight_key: str, to: torch.device) -> tuple[nn.Module | None, float]:
+def _criterion(opt: dict[str, Any] | None, weight_key: str, to: torch.device) -> tuple[Any, float]:
     """A registered loss at weight 1, so that what is logged is raw, and the weight that the options give it."""
-    weight = float((opt or {}).get(weight_key, 1.0)) if opt else 0.0
+    weight = float(opt.get(weight_key, 1.0)) if opt else 0.0
     if not weight:
-        return None, 0.0
-    return build_loss({**opt, weight_key: 1.0}).to(to), weight  # type: ignore[dict-item]
+        return ABSENT, 0.0
+    return build_loss({**(opt or {}), weight_key: 1.0}).to(to), weight
 
 
 def _log_name(term: str, part: str) -> str:

@@ -9,13 +9,16 @@ from torch.nn import functional as F
 from usrda_plugin.method import Batch
 
 # one strip for each domain, in reading order
-STRIPS = {"target: x_t, x_tt, y_tt": ("x_t", "x_tt", "y_tt"), "source: x_s, x_st, y_sts, y_s": ("x_s", "x_st", "y_sts", "y_s")}
+STRIPS = {
+    "target: x_t, x_tt, y_tt": ("x_t", "x_tt", "y_tt"),
+    "source: x_s, x_st, y_sts, y_s": ("x_s", "x_st", "y_sts", "y_s"),
+}
 SHOWN = 4
 
 
 @torch.no_grad()
 def strips(network: nn.Module, batch: Batch, shown: int = SHOWN) -> dict[str, Tensor]:
-    """A picture (3, H, W), RGB in [0, 1], for each domain of the batch: a row a sample, LR images enlarged without smoothing."""
+    """A picture (3, H, W), RGB in [0, 1], for each domain of the batch: a row a sample, LR images in blocks."""
     x_s, y_s = batch.x_s[:shown], batch.y_s[:shown]
     x_t = None if batch.x_t is None else batch.x_t[:shown]
     names = {name: tensors for name, tensors in STRIPS.items() if x_t is not None or "x_t" not in tensors}

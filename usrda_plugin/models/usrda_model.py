@@ -23,8 +23,12 @@ from usrda_plugin.models.strips import strips
 class USRDAModel(SRModel):
     """USR-DA trained by BasicSR's runner; validation, testing and schedules are SRModel's.
 
-    Networks: ``network_g`` (USRDANet) and, where a term asks them, the critics ``network_d_f``, ``network_d_t``, ``network_d_y``.
+    Networks: ``network_g`` (USRDANet) and, where a term asks them, the critics ``network_d_f``, ``network_d_t`` and
+    ``network_d_y``.
     """
+
+    log: dict[str, Tensor]
+    """The last step's scalars, still on the device."""
 
     # ------------------------------------------------------------------ one step
 
@@ -58,7 +62,8 @@ class USRDAModel(SRModel):
         if not self.critics:
             return {}
         self.optimizer_d.zero_grad()
-        log, losses = {}, []
+        log: dict[str, Tensor] = {}
+        losses = []
         for name in objective.critics:
             criterion = objective.criteria._asdict()[CRITIC_TERMS[name].criterion]
             verdict = CRITIC_TERMS[name].verdict(self.critics[name], criterion, tensors, self.batch)
@@ -110,7 +115,7 @@ class USRDAModel(SRModel):
         self.net_d_iters = int(train_opt.get("net_d_iters") or 1)
         self.net_d_init_iters = int(train_opt.get("net_d_init_iters") or 0)
         self.ema_decay = train_opt.get("ema_decay", 0)
-        self.log: dict[str, Tensor] = {}
+        self.log = {}
         self.start_parts_from_files()
         self.critics = {name: self.build_critic(name) for name in self.objective.critics}
         if self.ema_decay > 0:
@@ -120,11 +125,14 @@ class USRDAModel(SRModel):
         self.setup_schedulers()
 
     def build_critic(self, name: str) -> nn.Module:
-        """The critic ``network_d_{name}``, from its file if one is given. Raises ValueError where the options have none."""
+        """The critic ``network_d_{name}``, from its file if one is given.
+
+        Raises ValueError where the options have none.
+        """
         key = f"network_d_{name}"
         if key not in self.opt:
             asked_by = [term for term in CRITIC_TERMS[name].asked_by if term in self.objective.terms]
-            raise ValueError(f"{key}: expected a critic, asked by the terms {', '.join(asked_by)}; found none in the options")
+            raise ValueError(f"{key}: expected a critic, asked by {', '.join(asked_by)}; found none in the options")
         critic = self.model_to_device(build_network(self.opt[key]))
         self.print_network(critic)
         file = self.opt["path"].get(f"pretrain_{key}")

@@ -1,0 +1,1 @@
+"""The commands: ``basicsr`` starts BasicSR's runner, ``usrda`` is what is ours."""

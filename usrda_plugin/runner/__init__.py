@@ -1,0 +1,1 @@
+"""How BasicSR is started: plugins, seams, options, launch."""

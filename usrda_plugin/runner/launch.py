@@ -1,0 +1,172 @@
+"""Starting BasicSR's own training and test, with plugins, seams and a checked, resolved option file."""
+
+# ruff: noqa: PT028  (`test` is what BasicSR calls it, and no test of ours)
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any, Literal
+
+import torch.distributed
+
+from usrda_plugin.runner.footprint import Footprint
+from usrda_plugin.runner.options import dump_options, load_options
+from usrda_plugin.runner.plugins import load_plugins
+from usrda_plugin.runner.seams.options import command_line
+from usrda_plugin.runner.seams.registry import UnknownNameError
+
+Launcher = Literal["none", "pytorch", "slurm"]
+
+# what a person at the keyboard can mend: these need no traceback as long as nothing has been trained
+_FAULTS = (ValueError, OSError, UnknownNameError)
+
+
+class SetupError(ValueError):
+    """A run did not begin: the message says what was expected, what was found and what to do."""
+
+
+def train(
+    opt_file: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    launcher: Launcher = "none",
+    auto_resume: bool = False,
+    debug: bool = False,
+    root: str | Path | None = None,
+) -> None:
+    """Train as an option file says, by BasicSR's ``train_pipeline``, into ``root``/experiments.
+
+    ``overrides`` are ``key:key=value``, ``plugins`` module names or files, ``root`` by default the current directory.
+    Raises SetupError before the training begins.
+    """
+    flags = ["--launcher", launcher, *["--auto_resume"] * auto_resume, *["--debug"] * debug]
+    options = _prepare(Path(opt_file), True, overrides, plugins)
+    _run("train", Path(opt_file).name, options, flags, Path(root or Path.cwd()))
+
+
+def test(
+    opt_file: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    launcher: Launcher = "none",
+    debug: bool = False,
+    root: str | Path | None = None,
+) -> None:
+    """Test as an option file says, by BasicSR's ``test_pipeline``, into ``root``/results; otherwise as ``train``."""
+    flags = ["--launcher", launcher, *["--debug"] * debug]
+    options = _prepare(Path(opt_file), False, overrides, plugins)
+    _run("test", Path(opt_file).name, options, flags, Path(root or Path.cwd()))
+
+
+def _prepare(opt_file: Path, is_train: bool, overrides: Sequence[str], plugins: Sequence[str]) -> dict[str, Any]:
+    with _told_without_traceback(lambda: True):
+        load_plugins(plugins)
+        return load_options(opt_file, is_train=is_train, overrides=overrides)
+
+
+def _run(
+    phase: Literal["train", "test"], file_name: str, options: dict[str, Any], flags: list[str], root: Path
+) -> None:
+    if "none" not in flags and options["num_gpu"] == 0:
+        # a run that asks for the CPU must not form its process group with nccl
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    runner = import_module(f"basicsr.{phase}")
+    progress = _Progress(runner.build_model)
+    footprint = Footprint(_folders(phase, options, "--debug" in flags, root))
+    with TemporaryDirectory(prefix="basicsr_options_") as folder:
+        resolved = Path(folder) / file_name
+        dump_options(options, resolved)
+        parse_options = _reading(["-opt", str(resolved), *flags], runner.parse_options)
+        with (
+            _told_without_traceback(progress.before_training, footprint.withdraw),
+            _clean_process(),
+            _substituted(runner, parse_options=parse_options, build_model=progress.build_model),
+        ):
+            getattr(runner, f"{phase}_pipeline")(str(root))
+
+
+class _Progress:
+    """Knows whether the model stands, which is where setting up ends."""
+
+    def __init__(self, build_model: Callable[[dict[str, Any]], Any]) -> None:
+        self._build_model = build_model
+        self._built = False
+
+    def build_model(self, opt: dict[str, Any]) -> Any:
+        model = self._build_model(opt)
+        self._built = True
+        return model
+
+    def before_training(self) -> bool:
+        return not self._built
+
+
+@contextmanager
+def _told_without_traceback(
+    while_true: Callable[[], bool], take_back: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    try:
+        yield
+    except _FAULTS as fault:
+        if not while_true():
+            raise
+        if is_first_process():
+            take_back()
+        raise SetupError(str(fault)) from fault
+
+
+def _reading(arguments: list[str], parse_options: Callable[..., Any]) -> Callable[..., Any]:
+    """Let BasicSR parse these arguments, and see elsewhere, as in the copy of the option file, what the user typed."""
+
+    def parse(root_path: str, is_train: bool = True) -> Any:
+        with command_line([sys.argv[0], *arguments]):
+            return parse_options(root_path, is_train=is_train)
+
+    return parse
+
+
+@contextmanager
+def _substituted(module: ModuleType, **replacements: object) -> Iterator[None]:
+    originals = {name: getattr(module, name) for name in replacements}
+    vars(module).update(replacements)
+    try:
+        yield
+    finally:
+        vars(module).update(originals)
+
+
+@contextmanager
+def _clean_process() -> Iterator[None]:
+    """Close what BasicSR opens once per process: the process group, and the log, which the next would go on with."""
+    try:
+        yield
+    finally:
+        logger = logging.getLogger("basicsr")
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+            handler.close()
+        import_module("basicsr.utils.logger").initialized_logger.pop("basicsr", None)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def _folders(phase: str, options: dict[str, Any], debug: bool, root: Path) -> list[Path]:
+    name = options["name"]
+    if debug and not name.startswith("debug"):
+        name = f"debug_{name}"
+    return [root / kind / name for kind in (["experiments", "tb_logger"] if phase == "train" else ["results"])]
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks and writes for all of a distributed run, as told by torchrun."""
+    return int(os.environ.get("RANK", "0")) == 0

@@ -1,0 +1,144 @@
+"""Every change to BasicSR's behaviour, in order; ``SEAMS`` says for each which fault of BasicSR it mends."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from usrda_plugin.runner.seams import (
+    data,
+    distributed,
+    images,
+    imports,
+    lmdb_clients,
+    metrics,
+    models,
+    options,
+    realesrgan,
+    registry,
+    resume,
+    vgg,
+    weights,
+)
+from usrda_plugin.runner.seams.record import Seam
+
+__all__ = ["IMPORT_SEAMS", "SEAMS", "Seam", "apply_import_seams", "apply_seams", "seam_states"]
+
+IMPORT_SEAMS = [
+    Seam(
+        "torchvision_operators",
+        "CPU torch beside a torchvision built for CUDA: operator torchvision::nms does not exist",
+        imports.define_torchvision_operators,
+    ),
+    Seam(
+        "functional_tensor",
+        "import fails: torchvision 0.17 and newer have no transforms.functional_tensor",
+        imports.restore_functional_tensor,
+    ),
+    Seam(
+        "scipy_filters",
+        "import warns, and fails from SciPy 2.0 on: scipy.ndimage.filters is gone there",
+        imports.restore_scipy_filters,
+    ),
+]
+
+SEAMS = [
+    *IMPORT_SEAMS,
+    Seam(
+        "registry_lookup",
+        "an unknown type gives a bare KeyError after a misleading line",
+        registry.suggest_registered_names,
+    ),
+    Seam(
+        "registry_twice", "registering a class a second time is an assertion error", registry.register_same_class_twice
+    ),
+    Seam("safe_yaml", "option files are read with a YAML loader that runs code", options.read_yaml_safely),
+    Seam("local_rank", "torch.distributed.launch: unrecognized arguments --local-rank", options.accept_local_rank),
+    Seam(
+        "recorded_command",
+        "a line break in the command line ends up among the options of the saved file",
+        options.record_command_on_one_line,
+    ),
+    Seam(
+        "resume",
+        "a run on the CPU cannot be resumed; --auto_resume looks below the current directory instead of the root, and"
+        " where it finds nothing it starts again at 0 and archives the old run",
+        resume.resume_below_root_on_any_device,
+    ),
+    Seam(
+        "load_network",
+        "weights are unpickled as torch's default has it; weights that do not fit give pages of names",
+        weights.load_networks_safely,
+    ),
+    Seam(
+        "start_processes",
+        "several processes on the CPU: rank % 0; workers are forced to spawn and import torch anew in each epoch",
+        distributed.start_processes_on_any_device,
+    ),
+    Seam(
+        "wrap_networks",
+        "DistributedDataParallel is given a GPU where there is none",
+        distributed.wrap_networks_on_any_device,
+    ),
+    Seam("scandir_order", "files come in the order of os.scandir, another on each machine", data.scan_folders_in_order),
+    Seam("sample_stream", "a sampler knows no sample number, only an index within an epoch", data.sample_by_number),
+    Seam("worker_seeds", "workers repeat the same random draws in each epoch", data.reseed_workers_each_epoch),
+    Seam("dataset_options", "a dataset pops keys out of its caller's options", data.keep_dataset_options),
+    Seam(
+        "prefetch_errors",
+        "prefetch_mode: cpu: a dataset that raises makes the run wait for ever",
+        data.raise_prefetch_errors,
+    ),
+    Seam("spawned_workers", "a spawned worker imports BasicSR without these seams", data.mend_spawned_workers),
+    Seam(
+        "undecodable_images",
+        "an image that cannot be decoded gives 'NoneType' object has no attribute 'astype'",
+        images.name_undecodable_images,
+    ),
+    Seam(
+        "lmdb_clients",
+        "two clients on one LMDB: already open in this process; a client cannot be pickled; a missing key gives None",
+        lmdb_clients.share_lmdb_environments,
+    ),
+    Seam("niqe", "NIQE of a flat or a small image ends the run", metrics.survive_niqe),
+    Seam("model_options", "a model pops keys out of its caller's options", models.keep_model_options),
+    Seam("ema_buffers", "the moving average of a network leaves out its buffers", models.average_buffers_too),
+    Seam(
+        "self_ensemble",
+        "the self-ensemble of a network without moving average asks for its moving average",
+        models.self_ensemble_without_average,
+    ),
+    Seam("realesrgan_device", "Real-ESRGAN's models call .cuda() without asking", realesrgan.degrade_on_any_device),
+    Seam(
+        "sinc_kernel",
+        "prefetch_mode: cpu: its thread warns of a division by zero at the centre of a kernel, which is set afterwards",
+        realesrgan.make_sinc_kernels_quietly,
+    ),
+    Seam("filter_layout", "filter2D views tensors that are not contiguous", realesrgan.filter_any_layout),
+    Seam("vgg_on_disk", "the perceptual loss downloads VGG in the middle of the start", vgg.find_vgg_on_disk),
+]
+
+_states: dict[str, bool] = {}
+
+
+def apply_import_seams() -> None:
+    """Install what ``import basicsr`` needs; a second call does nothing."""
+    _apply(IMPORT_SEAMS)
+
+
+def apply_seams() -> None:
+    """Import BasicSR and install every seam; a second call does nothing. Raises ImportError without BasicSR."""
+    apply_import_seams()
+    import_module("basicsr")
+    _apply(SEAMS)
+
+
+def seam_states() -> list[tuple[Seam, str]]:
+    """Each seam with ``applied``, ``not needed`` (by this BasicSR) or ``not installed``."""
+    words = {True: "applied", False: "not needed", None: "not installed"}
+    return [(seam, words[_states.get(seam.name)]) for seam in SEAMS]
+
+
+def _apply(seams: list[Seam]) -> None:
+    for seam in seams:
+        if seam.name not in _states:
+            _states[seam.name] = seam.apply()

@@ -1,0 +1,63 @@
+"""Seams for the base class of BasicSR's models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from usrda_plugin.runner.seams.record import mentions, replace
+
+
+def keep_model_options() -> bool:
+    """Let a model take its options apart on a copy of its own."""
+    return replace(import_module("basicsr.models.base_model").BaseModel, "__init__", _with_own_options)
+
+
+def _with_own_options(original: Callable[..., None]) -> Callable[..., None]:
+    def __init__(self: Any, opt: dict[str, Any]) -> None:
+        original(self, deepcopy(opt))
+
+    return __init__
+
+
+def average_buffers_too() -> bool:
+    """Copy the buffers of the generator into its moving average."""
+    base = import_module("basicsr.models.base_model").BaseModel
+    if mentions(base.model_ema, "named_buffers"):
+        return False
+    return replace(base, "model_ema", _and_copy_buffers)
+
+
+def _and_copy_buffers(original: Callable[..., None]) -> Callable[..., None]:
+    @torch.no_grad()
+    def model_ema(self: Any, decay: float = 0.999) -> None:
+        original(self, decay)
+        current = dict(self.get_bare_model(self.net_g).named_buffers())
+        for name, buffer in self.net_g_ema.named_buffers():
+            buffer.copy_(current[name])
+
+    return model_ema
+
+
+def self_ensemble_without_average() -> bool:
+    """Let the self-ensemble, where this BasicSR has one, run a network that has no moving average."""
+    model = import_module("basicsr.models.sr_model").SRModel
+    return hasattr(model, "test_selfensemble") and replace(model, "test_selfensemble", _with_net_g_for_average)
+
+
+def _with_net_g_for_average(original: Callable[..., None]) -> Callable[..., None]:
+    def test_selfensemble(self: Any) -> None:
+        if hasattr(self, "net_g_ema"):
+            return original(self)
+        self.net_g_ema = self.net_g
+        try:
+            original(self)
+        finally:
+            del self.net_g_ema
+            self.net_g.train()
+
+    return test_selfensemble
