@@ -74,7 +74,7 @@ def run(arguments: list[str], log_file: Path, progress: Progress, task: TaskID) 
     command = [sys.executable, "-m", "usrda_plugin", *arguments]
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert child.stdout is not None
-    with log_file.open("w") as log:
+    with log_file.open("w", buffering=1) as log:
         for line in child.stdout:
             log.write(line)
             if total := TOTAL.search(line):

@@ -30,7 +30,7 @@ def test_spectral_norm_bounds_every_layer():
     assert max(norms) < 1.02
 
 
-@pytest.mark.parametrize("view", ["rgb", "luma", "luma_high"])
+@pytest.mark.parametrize("view", ["rgb", "luma", "rgb_high", "luma_high"])
 def test_gradients_reach_the_image_through_every_view(view):
     image = torch.rand(1, 3, 16, 16, requires_grad=True)
     USRDADiscriminator(3, num_feat=8, view=view)(image).square().sum().backward()

@@ -22,6 +22,13 @@ def test_luma_high_sees_neither_brightness_nor_colour():
     torch.testing.assert_close(VIEWS["luma_high"](grey), VIEWS["luma_high"](image))
 
 
+def test_colour_noise_is_seen_in_the_high_band_of_rgb_and_not_in_that_of_luma():
+    red = torch.rand(1, 1, 24, 24, dtype=torch.double)
+    noise = torch.cat([red / 0.299, -red / 0.587, torch.zeros_like(red)], dim=1)
+    assert VIEWS["luma_high"](noise).abs().max() < 1e-9
+    assert VIEWS["rgb_high"](noise).abs().mean() > 1
+
+
 def test_luma_of_grey_is_grey():
     grey = torch.rand(1, 1, 8, 8, dtype=torch.double)
     torch.testing.assert_close(luma(grey.expand(-1, 3, -1, -1)), grey)
@@ -30,5 +37,5 @@ def test_luma_of_grey_is_grey():
 def test_every_view_keeps_size():
     image = torch.rand(2, 3, 20, 28)
     assert {name: tuple(view(image).shape) for name, view in VIEWS.items()} == {
-        "rgb": (2, 3, 20, 28), "luma": (2, 1, 20, 28), "luma_high": (2, 1, 20, 28),
+        "rgb": (2, 3, 20, 28), "luma": (2, 1, 20, 28), "rgb_high": (2, 3, 20, 28), "luma_high": (2, 1, 20, 28),
     }  # fmt: skip

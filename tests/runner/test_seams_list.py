@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -56,3 +57,8 @@ def _functions_of_basicsr() -> dict[str, int]:
         f"{cls.__module__}.{cls.__qualname__}.{name}": id(value) for cls in classes for name, value in vars(cls).items()
     }
     return {name: value for name, value in (functions | methods).items() if "_abc" not in name}
+
+
+def test_the_documentation_lists_every_seam_with_its_fault():
+    page = (Path(__file__).parents[2] / "docs/basicsr.md").read_text(encoding="utf-8")
+    assert [seam.name for seam in SEAMS if f"| `{seam.name}` | {seam.fault} |" not in page] == []

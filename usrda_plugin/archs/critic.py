@@ -22,7 +22,8 @@ class USRDADiscriminator(nn.Module):
         num_in_ch: channels of what it judges: ``num_feat`` of USRDANet for D_f, 3 for D_t and D_y.
         num_feat: channels of the first layer.
         num_down: halvings of the resolution; each doubles the size of the neighbourhood judged.
-        view: what it may look at: "rgb" (all), "luma", or "luma_high" (blur and noise, but neither content nor colour).
+        view: what it may look at: "rgb" (all), "luma", or the high band of either, "rgb_high" and "luma_high" (blur and
+            noise, but hardly content; without colour noise in "luma_high").
         spectral_norm: bound the Lipschitz constant of each layer by 1.
 
     Raises:
@@ -46,7 +47,7 @@ class USRDADiscriminator(nn.Module):
             return normalised(layer) if spectral_norm else layer
 
         width = num_feat
-        layers: list[nn.Module] = [conv(num_in_ch if view == "rgb" else 1, width), nn.LeakyReLU(0.2, True)]
+        layers: list[nn.Module] = [conv(1 if view in ("luma", "luma_high") else num_in_ch, width), nn.LeakyReLU(0.2, True)]
         for _ in range(num_down):
             wider = min(2 * width, WIDEST * num_feat)
             layers += [conv(width, wider, kernel=4, stride=2), nn.LeakyReLU(0.2, True)]

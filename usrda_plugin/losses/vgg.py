@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,9 +58,12 @@ def _usual_places(vgg_type: str) -> list[Path]:
 def load_vgg(vgg_type: str, file: Path) -> nn.Module:
     """A torchvision VGG with the convolutions of ``file`` (torchvision's key names; any floating type becomes float32).
 
-    Raises ValueError where the file holds other layers.
+    Raises ValueError where the file holds other layers, or no weights at all.
     """
-    weights: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        weights: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError):
+        raise ValueError(f"{file}: expected weights of {vgg_type}, found no file that torch.save has written") from None
     features = {key: value.float() for key, value in weights.items() if key.startswith("features.")}
     # built without memory for its classifier, which no perceptual loss reads and features-only files lack
     with torch.device("meta"):

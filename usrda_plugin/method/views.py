@@ -8,7 +8,7 @@ from typing import Literal
 from torch import Tensor
 from torch.nn import functional as F
 
-View = Literal["rgb", "luma", "luma_high"]
+View = Literal["rgb", "luma", "rgb_high", "luma_high"]
 HIGH_BAND_WINDOW = 7
 # the high band of photographs has a standard deviation of a few hundredths; layers are initialised for inputs near 1
 HIGH_BAND_GAIN = 10.0
@@ -32,9 +32,19 @@ def high_band(image: Tensor) -> Tensor:
     return image - F.avg_pool2d(padded, HIGH_BAND_WINDOW, stride=1)
 
 
+def rgb_high(image: Tensor) -> Tensor:
+    """Ten times the high band of each colour: as ``luma_high``, and colour noise. (B, 3, H, W) to (B, 3, H, W)."""
+    return HIGH_BAND_GAIN * high_band(image)
+
+
 def luma_high(image: Tensor) -> Tensor:
     """Ten times the high band of luma: blur and noise, neither content nor colour. (B, 3, H, W) to (B, 1, H, W)."""
     return HIGH_BAND_GAIN * high_band(luma(image))
 
 
-VIEWS: dict[View, Callable[[Tensor], Tensor]] = {"rgb": rgb, "luma": luma, "luma_high": luma_high}
+VIEWS: dict[View, Callable[[Tensor], Tensor]] = {
+    "rgb": rgb,
+    "luma": luma,
+    "rgb_high": rgb_high,
+    "luma_high": luma_high,
+}

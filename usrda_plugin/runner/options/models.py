@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
-from usrda_plugin.runner.options.registered import MODELS, find
+from usrda_plugin.runner.options.registered import MODELS, NETWORKS, find
 from usrda_plugin.runner.options.review import Options, Review
 
 REAL_ESRGAN = (
@@ -62,6 +63,24 @@ def _check_terms(review: Review) -> None:
             review.need((f"network_d_{name}",), f"the terms {', '.join(asking)} ask this critic")
             review.need(("train", "optim_d"), "critics are trained by it")
     _check_domains(review, [term for term in active if term in OF_TARGET])
+    if "align" in active:
+        _check_feature_width(review)
+
+
+def _check_feature_width(review: Review) -> None:
+    """D_f judges feature maps, so it takes as many channels as these have."""
+    made = _argument(review, "network_g", "num_feat")
+    judged = _argument(review, "network_d_f", "num_in_ch")
+    if None not in (made, judged) and made != judged:
+        message = f"network_d_f takes {judged} channels, but the feature maps of network_g have {made} (its num_feat)"
+        review.fault(("network_d_f", "num_in_ch"), message, f"set num_in_ch: {made}")
+
+
+def _argument(review: Review, network: str, name: str) -> Any:
+    """An argument of a network, given or by default; None where it has none of that name."""
+    item = find(NETWORKS, review.at(network, "type"))
+    parameters = inspect.signature(item).parameters if item is not None else {}
+    return review.block(network).get(name, parameters[name].default) if name in parameters else None
 
 
 def _check_domains(review: Review, wanting: list[str]) -> None:

@@ -41,10 +41,15 @@ def _check_layers(review: Review, keys: Keys, block: Options) -> None:
 
 
 def _check_weights(review: Review, keys: Keys, block: Options) -> None:
-    from usrda_plugin.losses.vgg import find_vgg_weights
+    from usrda_plugin.losses.vgg import find_vgg_weights, load_vgg
 
+    vgg_type = str(block.get("vgg_type", "vgg19"))
+    if any(fault.keys == (*keys, "vgg_type") for fault in review.faults):
+        return
     try:
-        find_vgg_weights(str(block.get("vgg_type", "vgg19")), block.get("vgg_path"))
+        load_vgg(vgg_type, find_vgg_weights(vgg_type, block.get("vgg_path")))
+    except ValueError as error:
+        review.fault(keys, str(error), f"give torchvision's weights of {vgg_type}, full or features only")
     except FileNotFoundError as error:
         message, _, remedy = str(error).partition("\n  give")
         review.fault(keys, message, f"give{remedy}" if remedy else "put the file there")

@@ -140,7 +140,9 @@ def _load(file: Path) -> Any:
     except RuntimeError as error:
         if "mmap can only be used" not in str(error):
             raise
-        return torch.load(file, map_location="cpu", weights_only=True)  # the format before PyTorch 1.6
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a pickle's protocol; what cannot be read is told as a fault
+            return torch.load(file, map_location="cpu", weights_only=True)  # the format before PyTorch 1.6
 
 
 def _build(review: Review, key: str, network: Options) -> nn.Module | None:

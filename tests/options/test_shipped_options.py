@@ -1,0 +1,218 @@
+"""Every option file that is shipped: right for editors, accepted as it stands, run for a moment at reduced width."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+from basicsr.utils.registry import ARCH_REGISTRY
+from torchvision.models import vgg19
+
+from usrda_plugin.runner import launch
+from usrda_plugin.runner.options import load_options
+from usrda_plugin.runner.options.inheritance import read_chain
+
+Options = dict[str, Any]
+
+FOLDER = Path(__file__).resolve().parents[2] / "options"
+SHIPPED = {file.stem: file for file in sorted(FOLDER.glob("*.yml"))}
+WRITTEN = [*SHIPPED.values(), *sorted(FOLDER.glob("_base_/*.yml"))]
+RESOLVED: dict[str, Options] = {name: read_chain(file).opt for name, file in SHIPPED.items()}
+TRAINED = [name for name, options in RESOLVED.items() if "train" in options]
+TESTED = [name for name in SHIPPED if name not in TRAINED]
+
+# a multiple of each batch size that is shipped, so that no epoch is cut short
+IMAGES = 12
+SIDE = {"dataroot_gt": 160, "dataroot_target": 64}
+SMALL = {"num_feat": 8, "num_block": 1, "num_grow_ch": 4, "num_block_encoder": 1, "num_block_lr_decoder": 1}
+PATCH = 32
+
+# validation images are smaller than NIQE's blocks: nan and a warning instead of the end of the run
+pytestmark = pytest.mark.filterwarnings("ignore:NIQE is not defined:UserWarning")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """VGG-19's convolutions, features only, with random weights."""
+    with torch.device("meta"):
+        shapes = {key: value.shape for key, value in vgg19().features.state_dict().items()}
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        f"features.{key}": torch.randn(shape, generator=generator).mul_((2 / max(shape[1:].numel(), 1)) ** 0.5).half()
+        for key, shape in shapes.items()
+    }
+    file = tmp_path_factory.mktemp("vgg") / "vgg19_features.pth"
+    torch.save(weights, file)
+    return file
+
+
+@pytest.fixture
+def place(tmp_path: Path, vgg_file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, empty; the perceptual loss finds its weights by the environment."""
+    monkeypatch.setenv("USRDA_VGG_WEIGHTS", str(vgg_file))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def furnish(options: Options, width: Options | None) -> None:
+    """Make what the options name: image folders, lists of images, and the weights of networks of this width."""
+    for phase, dataset in options["datasets"].items():
+        scale = options["scale"]
+        sides = SIDE if phase == "train" else {"dataroot_gt": 16 * scale, "dataroot_lq": 16}
+        for key in sorted(key for key in dataset if key.startswith("dataroot")):
+            write_images(Path(dataset[key]), IMAGES if phase == "train" else 1, sides[key])
+        if "meta_info" in dataset:
+            names = sorted(file.name for file in Path(dataset["dataroot_gt"]).iterdir())
+            Path(dataset["meta_info"]).write_text("".join(f"{name}\n" for name in names))
+    for key, file in options["path"].items():
+        if key.startswith("pretrain_network_") and file is not None:
+            write_weights(Path(file), key.removeprefix("pretrain_"), options, width)
+
+
+def write_images(folder: Path, count: int, side: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(0).integers(0, 256, (count, 9, 9, 3), dtype=np.uint8)
+    for number, colours in enumerate(coarse):
+        image = cv2.resize(colours, (side, side), interpolation=cv2.INTER_CUBIC)
+        assert cv2.imwrite(str(folder / f"{number}.png"), image)
+
+
+def write_weights(file: Path, key: str, options: Options, width: Options | None) -> None:
+    """A file as the run that it is named after saves it, with that run's network, not the reader's."""
+    maker = RESOLVED[file.parts[1]] if file.parts[0] == "experiments" else options
+    network = maker[key] if width is None else {**maker[key], **reduced_network(key, maker[key])}
+    arguments = {name: value for name, value in network.items() if name != "type"}
+    with torch.device("meta" if width is None else "cpu"):
+        built = ARCH_REGISTRY.get(network["type"])(**arguments)
+    # where shapes alone are looked at, one number stands for all
+    weights = {k: torch.zeros(()).expand(v.shape) if width is None else v for k, v in built.state_dict().items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"params": weights, "params_ema": weights}, file)
+
+
+def reduced_network(key: str, network: Options) -> Options:
+    """The arguments that make a network small, of those that it has."""
+    known = inspect.signature(ARCH_REGISTRY.get(network["type"])).parameters
+    small = {name: value for name, value in SMALL.items() if name in known}
+    return {**small, "num_in_ch": SMALL["num_feat"]} if key == "network_d_f" else small
+
+
+def reduced(options: Options) -> list[str]:
+    """Overrides under which a run takes a moment on the CPU."""
+    networks = {key: value for key, value in options.items() if key.startswith("network_") and value}
+    changes: Options = {key: reduced_network(key, network) for key, network in networks.items()}
+    changes["num_gpu"] = 0
+    if "train" in options:
+        # one of BasicSR's critics takes one size of patch only
+        fixed = any(network["type"] == "VGGStyleDiscriminator" for network in networks.values())
+        patch = options["datasets"]["train"]["gt_size"] if fixed else PATCH
+        changes["datasets"] = {"train": {"gt_size": patch, "batch_size_per_gpu": 2, "num_worker_per_gpu": 0}}
+        changes |= {"gt_size": patch, "queue_size": 4} if "queue_size" in options else {}
+        changes["train"] = {"total_iter": 3} | ({"psnr_iter": 1} if "psnr_iter" in options["train"] else {})
+        changes["val"] = {"val_freq": 1000}
+        changes["logger"] = {"print_freq": 1, "save_checkpoint_freq": 1000, "use_tb_logger": False}
+    return [f"{path}={json.dumps(value)}" for path, value in leaves(changes)]
+
+
+def leaves(block: Options, above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in block.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{above}{key}:")
+        else:
+            yield f"{above}{key}", value
+
+
+def newest_log(folder: Path) -> str:
+    return max(folder.glob("*.log"), key=lambda file: file.stat().st_mtime_ns).read_text()
+
+
+def named(file: Path) -> str:
+    return str(file.relative_to(FOLDER))
+
+
+@pytest.mark.parametrize("file", WRITTEN, ids=named)
+def test_the_first_line_names_the_schema_for_editors(file: Path) -> None:
+    comment = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", file.read_text().splitlines()[0])
+    assert comment is not None
+    assert (file.parent / comment[1]).resolve() == FOLDER / "schema.json"
+
+
+@pytest.mark.parametrize("file", WRITTEN, ids=named)
+def test_an_editor_finds_no_fault(file: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    validator = jsonschema.Draft202012Validator(json.loads((FOLDER / "schema.json").read_text()))
+    content = yaml.safe_load(file.read_text())
+    assert [error.message for error in validator.iter_errors(content)] == []
+    content["trian"] = {}
+    assert not validator.is_valid(content), "a misspelt key would show"
+
+
+def test_files_of_shipped_options_are_called_as_their_runs() -> None:
+    assert {name: options["name"] for name, options in RESOLVED.items()} == {name: name for name in SHIPPED}
+    assert {name for name in SHIPPED if name.startswith("train_")} <= set(TRAINED)
+    assert {name for name in SHIPPED if name.startswith("test_")} <= set(TESTED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_options_are_accepted_as_they_stand(name: str, place: Path) -> None:
+    furnish(RESOLVED[name], width=None)
+    options = load_options(SHIPPED[name], is_train=name in TRAINED)
+    for key, value in leaves(RESOLVED[name]):
+        if value is not None:
+            kept: Any = options
+            for step in key.split(":"):
+                kept = kept[step]
+            assert kept == value, key
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_options_train_a_few_iterations_at_reduced_width(name: str, place: Path) -> None:
+    options = RESOLVED[name]
+    furnish(options, SMALL)
+    launch.train(SHIPPED[name], overrides=reduced(options))
+    run = place / "experiments" / name
+    saved = torch.load(run / "models" / "net_g_latest.pth", weights_only=True)
+    assert all(value.isfinite().all() for weights in saved.values() for value in weights.values())
+    moved = [not torch.equal(saved["params"][key], saved["params_ema"][key]) for key in saved["params"]]
+    assert any(moved)
+    log = newest_log(run)
+    lines = re.findall(r"iter: +\d+, lr.*", log)
+    losses = [(key, float(value)) for line in lines for key, value in re.findall(r"(l_\w+): (\S+)", line)]
+    assert len(lines) == 3
+    assert losses
+    assert all(math.isfinite(value) for _, value in losses)
+    assert re.search(r"# psnr: \d+\.\d+", log)
+    terms = [key.removesuffix("_opt") for key in ("align_opt", "rec_opt", "res_opt", "sty_opt", "idt_opt", "cyc_opt")
+             if options["train"].get(key)]  # fmt: skip
+    assert [term for term in terms if f"l_g_{term}" not in lines[-1]] == []
+
+
+@pytest.mark.parametrize("name", TESTED)
+def test_options_test_an_image_at_reduced_width(name: str, place: Path) -> None:
+    options = RESOLVED[name]
+    furnish(options, SMALL)
+    launch.test(SHIPPED[name], overrides=reduced(options))
+    results = place / "results" / name
+    log = newest_log(results)
+    assert re.search(r"# psnr: \d+\.\d+", log)
+    assert re.search(r"# ssim: -?\d+\.\d+", log)
+    (picture,) = results.rglob("*.png")
+    assert cv2.imread(str(picture)).shape == (16 * options["scale"], 16 * options["scale"], 3)

@@ -1,0 +1,102 @@
+"""Every command of the README works as it is written, in its order, on folders laid out as the README says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torchvision.models import vgg19
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+SMALL = ["network_g:num_feat=8", "network_g:num_block=1", "datasets:train:gt_size=32", "num_gpu=0", "val:val_freq=100"]
+SMALL += ["datasets:train:num_worker_per_gpu=0", "datasets:train:batch_size_per_gpu=2", "train:total_iter=2"]
+USRDA = [*SMALL, "network_g:num_block_lr_decoder=1", "train:psnr_iter=1"]
+CRITICS = [f"network_d_{name}:num_feat=4" for name in "fty"]
+SHORTER = {
+    "train_psnr.yml": [*SMALL, "train:scheduler:periods=[2]"],
+    "train_usrda.yml": [*USRDA, *CRITICS, "network_d_f:num_in_ch=8"],
+    "train_usrda_x2.yml": [*USRDA, *CRITICS, "datasets:val:dataroot_lq=datasets/val/LRx2", "network_d_f:num_in_ch=8"],
+    "test_usrda.yml": [
+        "network_g:num_feat=8",
+        "network_g:num_block=1",
+        "network_g:num_block_lr_decoder=1",
+        "num_gpu=0",
+    ],
+}
+
+
+def commands() -> list[list[str]]:
+    """The words of each indented line that begins with a program we know."""
+    lines = re.findall(r"^    ((?:git|make|pip|basicsr|usrda|torchrun|python)\b.*)$", README, flags=re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def write(folder: Path, sizes: dict[str, tuple[int, int]]) -> None:
+    folder.mkdir(parents=True)
+    for seed, (name, size) in enumerate(sizes.items()):
+        image = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{name}.png"), image)
+
+
+@pytest.fixture
+def laid_out(tmp_path, monkeypatch):
+    """The folders of the README, the shipped options beside them, and VGG weights."""
+    write(tmp_path / "datasets/source/HR", {"a": (64, 72), "b": (64, 64)})
+    write(tmp_path / "datasets/target/LR", {"c": (40, 48)})
+    write(tmp_path / "datasets/val/HR", {"d": (224, 240)})
+    write(tmp_path / "datasets/val/LR", {"d": (56, 60)})
+    write(tmp_path / "datasets/val/LRx2", {"d": (112, 120)})
+    (tmp_path / "options").symlink_to(ROOT / "options")
+    features = {f"features.{key}": value.half() for key, value in vgg19().features.state_dict().items()}
+    torch.save(features, tmp_path / "vgg.pth")
+    monkeypatch.setenv("USRDA_VGG_WEIGHTS", str(tmp_path / "vgg.pth"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore:NIQE is not defined here")  # of what two iterations have learnt
+def test_basicsr_and_usrda_commands_run_one_after_the_other(laid_out):
+    programs = {entry.name: entry.load() for entry in entry_points(group="console_scripts")
+                if entry.name in ("basicsr", "usrda")}  # fmt: skip
+    assert set(programs) == {"basicsr", "usrda"}
+    ran = []
+    for program, *arguments in [["usrda", "doctor"], *(words for words in commands() if words[0] in programs)]:
+        option_file = Path(arguments[-1]).name
+        shorter = ["--force_yml", *SHORTER[option_file]] if program == "basicsr" else []
+        assert programs[program]([*arguments, *shorter]) == 0, [program, *arguments]
+        ran.append(option_file)
+    assert ran == ["doctor", "train_psnr.yml", "train_usrda.yml", "train_usrda_x2.yml", "test_usrda.yml"]
+    assert list((laid_out / "results/test_usrda/visualization").rglob("*.png"))
+
+
+def test_make_commands_are_targets_and_continuous_integration_runs_them():
+    makefile, integration = (ROOT / "Makefile").read_text(), (ROOT / ".ci/run").read_text()
+    targets = [words[1] for words in commands() if words[0] == "make"]
+    assert targets == ["demo", "test"]
+    assert all(re.search(rf"^{target}:", makefile, flags=re.MULTILINE) for target in targets)
+    assert all(f"make {target}" in integration for target in targets)
+
+
+def test_the_pip_lines_are_those_of_the_makefile():
+    makefile = (ROOT / "Makefile").read_text()
+    lines = [words[2:] for words in commands() if words[:2] == ["pip", "install"]]
+    assert len(lines) == 3
+    assert {"torch", "torchvision"} <= set(lines[0])
+    assert "setuptools wheel torch torchvision" in makefile
+    assert lines[1] == ["--no-build-isolation", "basicsr==1.4.2"]
+    assert "--no-build-isolation basicsr" in makefile
+
+
+def test_every_file_that_the_readme_speaks_of_exists():
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if not link.startswith("http")]
+    patterns = [f"options/{name}" for name in re.findall(r"`((?:train|test|demo)_[\w*]+\.yml)`", README)]
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert [pattern for pattern in patterns if not list(ROOT.glob(pattern))] == []
