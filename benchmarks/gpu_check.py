@@ -85,7 +85,7 @@ def run(console: Console, name: str, command: Sequence[str]) -> int:
 
 
 def prepare() -> None:
-    """Write what the trainings read: the demo's photographs, a meta-info file, and VGG weights if none are to be found."""
+    """Write what the trainings read: the demo's photographs, a meta-info file, VGG weights if none are found."""
     sys.path.insert(0, str(ROOT / "demo"))
     from photographs import write_photographs
     from torchvision.models import vgg19

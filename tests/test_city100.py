@@ -69,14 +69,11 @@ class Run(NamedTuple):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The current directory of all runs of this file, on one thread."""
+    """The current directory of all runs of this file."""
     folder = tmp_path_factory.mktemp("city100")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield folder
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,6 @@ OPTIONS: Options = {
         "num_grow_ch": 4,
         "num_block_encoder": 1,
         "num_block_lr_decoder": 1,
-        "noise_ch": 1,
     },
     "network_d_f": {**CRITIC, "num_in_ch": 4},
     "network_d_t": {**CRITIC, "view": "luma_high"},
@@ -149,24 +148,36 @@ def train_with_two_processes(place: Path, options: Options, *flags: str) -> str:
     return logs[-1].read_text()
 
 
+def train_with_one_process(place: Path, options: Options) -> str:
+    """The same training with the batches of both processes in one."""
+    file = place / "one.yml"
+    datasets = {**options["datasets"], "train": {**options["datasets"]["train"], "batch_size_per_gpu": 4}}
+    file.write_text(yaml.safe_dump({**options, "name": "one", "datasets": datasets}, sort_keys=False))
+    command = [sys.executable, "-m", "usrda_plugin", "train", "-opt", "one.yml", "--plugin", "noting.py"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "RANK": "alone"}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place, env=environment)
+    assert ended.returncode == 0, ended.stderr
+    return next((place / "experiments" / "one").glob("train_*.log")).read_text()
+
+
 def noted(place: Path, kind: str) -> list[list[Any]]:
     """What each process has written down."""
     return [[json.loads(line) for line in (place / f"{kind}{rank}.txt").read_text().splitlines()] for rank in (0, 1)]
 
 
-def losses_of_last_iteration(log: str) -> dict[str, float]:
-    line = [line for line in log.splitlines() if ", lr:(" in line][-1]
-    return {name: float(value) for name, value in re.findall(r"(\w+): ([-+.\de]+|nan|inf)(?= |$)", line)}
+def logged(log: str) -> list[dict[str, float]]:
+    """The losses and the critics' answers of each iteration."""
+    lines = [line for line in log.splitlines() if ", lr:(" in line]
+    return [{name: float(value) for name, value in re.findall(r"((?:l|out)_[gd]_\w+): (\S+)", line)} for line in lines]
 
 
 def test_two_processes_train_all_terms_as_one_network_and_resume(place: Path) -> None:
     log = train_with_two_processes(place, OPTIONS)
     assert "World size (gpu number): 2" in log
     assert len(re.findall(r"iter: +\d+, lr", log)) == 5
-    values = losses_of_last_iteration(log)
-    expected = {f"l_g_{name}" for name in LOSSES} | {"l_d_f", "l_d_t", "l_d_y"}
-    assert expected <= set(values)
-    assert all(math.isfinite(value) for value in values.values())
+    losses = logged(log)
+    assert {f"l_g_{name}" for name in LOSSES} | {"l_d_f", "l_d_t", "l_d_y"} <= set(losses[-1])
+    assert all(math.isfinite(value) for values in losses for value in values.values())
     assert re.search(r"# psnr: \d+\.\d+", log)
 
     first, second = noted(place, "drawn")
@@ -192,10 +203,12 @@ def test_two_processes_train_all_terms_as_one_network_and_resume(place: Path) ->
     assert one == other
 
 
-def test_a_network_whose_parts_are_not_all_asked_trains_too(place: Path) -> None:
+def test_parts_of_the_network_that_no_term_asks_are_not_waited_for(place: Path) -> None:
     train = {key: value for key, value in OPTIONS["train"].items() if not key.endswith("_opt")}
-    train |= {key: OPTIONS["train"][key] for key in ("pixel_opt", "rec_opt")}
-    options = {key: value for key, value in OPTIONS.items() if not key.startswith("network_d_")} | {"train": train}
-    log = train_with_two_processes(place, options)
+    train |= {key: OPTIONS["train"][key] for key in ("pixel_opt", "gan_opt", "rec_opt")}
+    unasked = ("network_d_f", "network_d_t")
+    log = train_with_two_processes(place, {k: v for k, v in OPTIONS.items() if k not in unasked} | {"train": train})
     assert len(re.findall(r"iter: +\d+, lr", log)) == 5
-    assert set(losses_of_last_iteration(log)) >= {"l_g_rec_pix", "l_g_total"}
+    assert set(logged(log)[-1]) >= {"l_g_rec_pix", "l_g_rec_gan", "l_g_total", "l_d_y"}
+    one, other = noted(place, "sums")
+    assert one == other

@@ -41,14 +41,6 @@ PATCH = 32
 pytestmark = pytest.mark.filterwarnings("ignore:NIQE is not defined:UserWarning")
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """VGG-19's convolutions, features only, with random weights."""

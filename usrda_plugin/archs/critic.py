@@ -47,7 +47,8 @@ class USRDADiscriminator(nn.Module):
             return normalised(layer) if spectral_norm else layer
 
         width = num_feat
-        layers: list[nn.Module] = [conv(1 if view in ("luma", "luma_high") else num_in_ch, width), nn.LeakyReLU(0.2, True)]
+        seen_ch = 1 if view in ("luma", "luma_high") else num_in_ch
+        layers: list[nn.Module] = [conv(seen_ch, width), nn.LeakyReLU(0.2, True)]
         for _ in range(num_down):
             wider = min(2 * width, WIDEST * num_feat)
             layers += [conv(width, wider, kernel=4, stride=2), nn.LeakyReLU(0.2, True)]

@@ -4,7 +4,7 @@ Read ``passes.py`` first, then ``terms.py`` and ``critics.py``. Nothing here kno
 """
 
 from usrda_plugin.method.critics import CRITIC_TERMS, CriticTerm
-from usrda_plugin.method.passes import ABSENT, ROUTES, Batch, Pass, Route, one_pass
+from usrda_plugin.method.passes import ABSENT, ROUTES, Batch, Pass, Route, networks_used, one_pass
 from usrda_plugin.method.terms import TERMS, Criteria, Critics, Step, Term
 from usrda_plugin.method.views import VIEWS, View, high_band, luma
 
@@ -25,5 +25,6 @@ __all__ = [
     "View",
     "high_band",
     "luma",
+    "networks_used",
     "one_pass",
 ]

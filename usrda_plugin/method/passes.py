@@ -92,6 +92,13 @@ def one_pass(
     return Pass(**made)
 
 
+def networks_used(wanted: Collection[str]) -> set[str]:
+    """The networks that a pass calls for the wanted tensors: "encoder", "sr_decoder", "lr_decoder"."""
+    needed = _with_sources(wanted)
+    called = {route.network for route in ROUTES if route.tensor in needed}
+    return {"lr_decoder" if network == "renderer" else network for network in called}
+
+
 def _with_sources(wanted: Collection[str]) -> set[str]:
     """The wanted tensors and all that they are made from, back to the images."""
     needed = set(wanted)

@@ -8,7 +8,8 @@ import torch
 from basicsr.losses import build_loss
 from torch import Tensor
 
-from usrda_plugin.method import ABSENT, CRITIC_TERMS, TERMS, Criteria, Step
+from usrda_plugin.method import ABSENT, CRITIC_TERMS, TERMS, Criteria, Step, networks_used
+from usrda_plugin.method.passes import PAPER
 
 # the three parts of rec and cyc: where their options stand, and what their weight is called there
 SHARED_PARTS = {
@@ -80,6 +81,15 @@ def build_objective(train_opt: dict[str, Any], to: torch.device) -> Objective:
             f"found {type(criteria.perceptual).__name__}"
         )
     return _objective(active, criteria, weights)
+
+
+def leaves_networks_idle(train_opt: dict[str, Any]) -> bool:
+    """Whether in some phase of the training not all of E, G_SR and G_t are used; asked before anything is built."""
+    blocks = {term: train_opt.get(f"{term}_opt") for term in TERMS}
+    terms = [term for term, block in blocks.items() if block and block.get("loss_weight", 1.0)]
+    phases = [terms, [term for term in terms if term in PSNR_TERMS]] if train_opt.get("psnr_iter") else [terms]
+    used = [networks_used([tensor for term in phase for tensor in TERMS[term].reads]) for phase in phases]
+    return any(networks != networks_used(PAPER) for networks in used)
 
 
 def _objective(terms: tuple[str, ...], criteria: Criteria, weights: dict[str, float]) -> Objective:

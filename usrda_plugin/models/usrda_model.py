@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from usrda_plugin.archs.warm_start import PARTS
 from usrda_plugin.method import CRITIC_TERMS, Batch, Critics, Pass, Step
-from usrda_plugin.models.objective import Objective, build_objective
+from usrda_plugin.models.objective import Objective, build_objective, leaves_networks_idle
 from usrda_plugin.models.strips import strips
 
 
@@ -29,6 +29,12 @@ class USRDAModel(SRModel):
 
     log: dict[str, Tensor]
     """The last step's scalars, still on the device."""
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        if opt["dist"] and opt["is_train"] and leaves_networks_idle(opt["train"]):
+            # DistributedDataParallel would wait for gradients that do not come
+            opt = {**opt, "find_unused_parameters": True}
+        super().__init__(opt)
 
     # ------------------------------------------------------------------ one step
 
