@@ -6,17 +6,20 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import pytest
 import torch
 import yaml
+
+from usrda_plugin.cli.basicsr import main
 
 pytestmark = pytest.mark.slow
 
@@ -121,21 +124,25 @@ OPTIONS: Options = {
 LOSSES = {"align", "rec_pix", "rec_gan", "res", "sty", "idt", "cyc_pix", "cyc_gan", "total"}
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
+class Run(NamedTuple):
+    """A finished training: its current directory and the log that it wrote."""
+
+    place: Path
+    log: str
+
+
+def furnish(place: Path) -> None:
     """hr/ has eight smooth images of 48 x 48 pixels, lr/ their halves; the plugin is noting.py."""
     coarse = np.random.default_rng(0).integers(0, 256, (8, 7, 7, 3), dtype=np.uint8)
     for folder, side in (("hr", 48), ("lr", 24)):
-        (tmp_path / folder).mkdir()
+        (place / folder).mkdir()
         for number, colours in enumerate(coarse):
             image = cv2.resize(colours, (side, side), interpolation=cv2.INTER_CUBIC)
-            assert cv2.imwrite(str(tmp_path / folder / f"{number}.png"), image)
-    (tmp_path / "noting.py").write_text(PLUGIN)
-    return tmp_path
+            assert cv2.imwrite(str(place / folder / f"{number}.png"), image)
+    (place / "noting.py").write_text(PLUGIN)
 
 
-def train_with_two_processes(place: Path, options: Options, *flags: str) -> str:
-    """Train in two processes and return the log."""
+def train_with_two_processes(place: Path, options: Options, *flags: str) -> Run:
     (place / "options.yml").write_text(yaml.safe_dump(options, sort_keys=False))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     train = ["-m", "usrda_plugin", "train", "--launcher", "pytorch", "-opt", "options.yml", "--plugin", "noting.py"]
@@ -144,20 +151,11 @@ def train_with_two_processes(place: Path, options: Options, *flags: str) -> str:
         [*torchrun, *train, *flags], capture_output=True, text=True, check=False, cwd=place, env=environment
     )
     assert ended.returncode == 0, ended.stderr
-    logs = sorted((place / "experiments" / "two").glob("train_*.log"), key=lambda log: log.stat().st_mtime_ns)
-    return logs[-1].read_text()
+    return Run(place, newest_log(place / "experiments" / "two"))
 
 
-def train_with_one_process(place: Path, options: Options) -> str:
-    """The same training with the batches of both processes in one."""
-    file = place / "one.yml"
-    datasets = {**options["datasets"], "train": {**options["datasets"]["train"], "batch_size_per_gpu": 4}}
-    file.write_text(yaml.safe_dump({**options, "name": "one", "datasets": datasets}, sort_keys=False))
-    command = [sys.executable, "-m", "usrda_plugin", "train", "-opt", "one.yml", "--plugin", "noting.py"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "RANK": "alone"}
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place, env=environment)
-    assert ended.returncode == 0, ended.stderr
-    return next((place / "experiments" / "one").glob("train_*.log")).read_text()
+def newest_log(folder: Path) -> str:
+    return max(folder.glob("train_*.log"), key=lambda file: file.stat().st_mtime_ns).read_text()
 
 
 def noted(place: Path, kind: str) -> list[list[Any]]:
@@ -171,44 +169,77 @@ def logged(log: str) -> list[dict[str, float]]:
     return [{name: float(value) for name, value in re.findall(r"((?:l|out)_[gd]_\w+): (\S+)", line)} for line in lines]
 
 
-def test_two_processes_train_all_terms_as_one_network_and_resume(place: Path) -> None:
-    log = train_with_two_processes(place, OPTIONS)
-    assert "World size (gpu number): 2" in log
-    assert len(re.findall(r"iter: +\d+, lr", log)) == 5
-    losses = logged(log)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    place = tmp_path_factory.mktemp("two_processes")
+    furnish(place)
+    return train_with_two_processes(place, OPTIONS)
+
+
+def test_all_terms_are_trained_validated_and_saved(trained: Run) -> None:
+    assert "World size (gpu number): 2" in trained.log
+    losses = logged(trained.log)
+    assert len(losses) == 5
     assert {f"l_g_{name}" for name in LOSSES} | {"l_d_f", "l_d_t", "l_d_y"} <= set(losses[-1])
     assert all(math.isfinite(value) for values in losses for value in values.values())
-    assert re.search(r"# psnr: \d+\.\d+", log)
+    assert re.search(r"# psnr: \d+\.\d+", trained.log)
+    models = {file.name for file in (trained.place / "experiments" / "two" / "models").iterdir()}
+    assert {f"net_{name}_5.pth" for name in ("g", "d_f", "d_t", "d_y")} <= models
 
-    first, second = noted(place, "drawn")
+
+def test_no_sample_is_drawn_twice(trained: Run) -> None:
+    first, second = noted(trained.place, "drawn")
     assert len(first) == len(second) >= 10
-    assert len({*first, *second}) == len(first) + len(second), "no sample is drawn twice"
-    one, other = noted(place, "sums")
+    assert len({*first, *second}) == len(first) + len(second)
+
+
+def test_the_processes_hold_the_same_networks_after_each_step(trained: Run) -> None:
+    one, other = noted(trained.place, "sums")
     assert len(one) == 5
-    assert one == other, "the processes hold the same networks and averages"
+    assert one == other
     assert all(before != after for before, after in pairwise(one))
 
-    run = place / "experiments" / "two"
-    assert {f"net_{name}_5.pth" for name in ("g", "d_f", "d_t", "d_y")} <= {f.name for f in (run / "models").iterdir()}
-    saved = torch.load(run / "models" / "net_g_5.pth", weights_only=True)
-    assert not any(key.startswith("module.") for key in saved["params"])
 
-    log = train_with_two_processes(
-        place, OPTIONS, "--auto_resume", "--force_yml", "train:total_iter=7", "logger:use_tb_logger=false"
+def test_two_processes_train_as_one_with_twice_the_batch(
+    trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    furnish(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    train_set = {**OPTIONS["datasets"]["train"], "type": "USRDADataset", "batch_size_per_gpu": 4}
+    datasets = {**OPTIONS["datasets"], "train": train_set}
+    options = {**OPTIONS, "name": "one", "model_type": "USRDAModel", "datasets": datasets}
+    Path("one.yml").write_text(yaml.safe_dump(options, sort_keys=False))
+    assert main(["train", "-opt", "one.yml"]) == 0
+    expected = logged(newest_log(tmp_path / "experiments" / "one"))
+    for found, values in zip(logged(trained.log), expected, strict=True):
+        assert found == pytest.approx(values, rel=2e-3, abs=1e-5)
+    one, two = (
+        torch.load(place / "experiments" / name / "models" / "net_g_5.pth", weights_only=True)
+        for place, name in ((tmp_path, "one"), (trained.place, "two"))
     )
-    assert re.search(r"Resuming training from epoch: \d+, iter: 5\.", log)
-    assert re.findall(r"iter: +(\d+), lr", log) == ["6", "7"]
+    for kind in ("params", "params_ema"):
+        torch.testing.assert_close(two[kind], one[kind], rtol=0, atol=1e-4)
+
+
+def test_a_run_of_two_processes_resumes(trained: Run, tmp_path: Path) -> None:
+    place = Path(shutil.copytree(trained.place, tmp_path / "again"))
+    flags = ["--auto_resume", "--force_yml", "train:total_iter=7", "logger:use_tb_logger=false"]
+    resumed = train_with_two_processes(place, OPTIONS, *flags)
+    assert re.search(r"Resuming training from epoch: \d+, iter: 5\.", resumed.log)
+    assert re.findall(r"iter: +(\d+), lr", resumed.log) == ["6", "7"]
     one, other = noted(place, "sums")
     assert len(one) == 7
     assert one == other
 
 
-def test_parts_of_the_network_that_no_term_asks_are_not_waited_for(place: Path) -> None:
+def test_parts_of_the_network_that_no_term_asks_are_not_waited_for(tmp_path: Path) -> None:
+    furnish(tmp_path)
     train = {key: value for key, value in OPTIONS["train"].items() if not key.endswith("_opt")}
     train |= {key: OPTIONS["train"][key] for key in ("pixel_opt", "gan_opt", "rec_opt")}
     unasked = ("network_d_f", "network_d_t")
-    log = train_with_two_processes(place, {k: v for k, v in OPTIONS.items() if k not in unasked} | {"train": train})
-    assert len(re.findall(r"iter: +\d+, lr", log)) == 5
-    assert set(logged(log)[-1]) >= {"l_g_rec_pix", "l_g_rec_gan", "l_g_total", "l_d_y"}
-    one, other = noted(place, "sums")
+    options = {key: value for key, value in OPTIONS.items() if key not in unasked} | {"train": train}
+    losses = logged(train_with_two_processes(tmp_path, options).log)
+    assert len(losses) == 5
+    assert set(losses[-1]) >= {"l_g_rec_pix", "l_g_rec_gan", "l_g_total", "l_d_y"}
+    one, other = noted(tmp_path, "sums")
     assert one == other

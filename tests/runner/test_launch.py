@@ -218,3 +218,12 @@ def test_a_footprint_leaves_other_runs_and_older_archives_alone(tmp_path: Path) 
     other.mkdir()
     footprint.withdraw()
     assert sorted(tmp_path.iterdir()) == sorted([other, archive])
+
+
+def test_a_log_that_a_plugin_has_begun_does_not_keep_the_run_from_its_own(
+    start: Callable[..., None], tmp_path: Path
+) -> None:
+    get_root_logger = import_module("basicsr.utils").get_root_logger
+    get_root_logger()
+    start(lambda root: get_root_logger(log_file=str(tmp_path / "run.log")).info("begun"))
+    assert "begun" in (tmp_path / "run.log").read_text()

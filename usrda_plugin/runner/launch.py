@@ -148,16 +148,21 @@ def _substituted(module: ModuleType, **replacements: object) -> Iterator[None]:
 @contextmanager
 def _clean_process() -> Iterator[None]:
     """Close what BasicSR opens once per process: the process group, and the log, which the next would go on with."""
+    _close_log()  # a plugin that has spoken already has opened one without a file
     try:
         yield
     finally:
-        logger = logging.getLogger("basicsr")
-        for handler in list(logger.handlers):
-            logger.removeHandler(handler)
-            handler.close()
-        import_module("basicsr.utils.logger").initialized_logger.pop("basicsr", None)
+        _close_log()
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def _close_log() -> None:
+    logger = logging.getLogger("basicsr")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    import_module("basicsr.utils.logger").initialized_logger.pop("basicsr", None)
 
 
 def _folders(phase: str, options: dict[str, Any], debug: bool, root: Path) -> list[Path]:

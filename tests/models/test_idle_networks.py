@@ -1,0 +1,41 @@
+"""Which phases of training leave a network of the generator without a gradient, as the options tell it."""
+
+import pytest
+
+from usrda_plugin.method import networks_used
+from usrda_plugin.models.objective import leaves_networks_idle
+
+ALL = ("align", "rec", "res", "sty", "idt", "cyc")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "networks"),
+    [
+        (("f_s", "f_t"), {"encoder"}),
+        (("y_ss",), {"encoder", "sr_decoder"}),
+        (("x_st",), {"encoder", "lr_decoder"}),
+        (("y_sts",), {"encoder", "sr_decoder", "lr_decoder"}),
+    ],
+)
+def test_the_networks_on_the_way_to_a_tensor_are_used(wanted, networks):
+    assert networks_used(wanted) == networks
+
+
+@pytest.mark.parametrize(
+    ("terms", "psnr_iter", "idle"),
+    [
+        (ALL, 0, False),
+        (ALL, 10, False),
+        (("rec",), 0, True),
+        (("align", "rec"), 0, True),
+        (("res", "sty", "idt"), 0, True),
+        (("cyc",), 0, False),
+        (("rec", "sty", "cyc"), 0, False),
+        (("rec", "sty", "cyc"), 10, True),
+    ],
+)
+def test_what_some_phase_leaves_out_is_told(terms, psnr_iter, idle):
+    options = {f"{term}_opt": {"loss_weight": 1.0 if term in terms else 0} for term in ALL}
+    assert leaves_networks_idle({**options, "psnr_iter": psnr_iter}) is idle
+    absent = {key: block for key, block in options.items() if block["loss_weight"]}
+    assert leaves_networks_idle({**absent, "psnr_iter": psnr_iter}) is idle
