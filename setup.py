@@ -31,7 +31,7 @@ setup(
         "rich>=13",
         "rich-argparse>=1.4",
     ],
-    extras_require={"dev": ["hypothesis", "mypy", "pytest", "pytest-timeout", "ruff", "types-PyYAML"]},
+    extras_require={"dev": ["hypothesis", "jsonschema", "mypy", "pytest", "pytest-timeout", "ruff", "types-PyYAML"]},
     entry_points={
         "console_scripts": ["basicsr = usrda_plugin.cli.basicsr:main", "usrda = usrda_plugin.cli.usrda:main"],
         "basicsr.plugins": ["usrda = usrda_plugin:register"],

@@ -11,9 +11,9 @@ import skimage
 from usrda_plugin.data import bicubic_downsample
 
 # three groups without a scene in common; gray photographs are sources and targets like any other
-SOURCE = ("coffee.png", "motorcycle_left.png", "motorcycle_right.png", "hubble_deep_field.jpg", "camera.png", "brick.png")
+SOURCE = ("coffee.png", "rocket.jpg", "motorcycle_left.png", "motorcycle_right.png", "camera.png", "brick.png")
 TARGET = ("coins.png", "gravel.png", "ihc.png", "retina.jpg", "moon.png")
-VALIDATION = ("astronaut.png", "chelsea.png", "rocket.jpg")
+VALIDATION = ("astronaut.png", "chelsea.png", "hubble_deep_field.jpg")
 
 SCALE = 2
 BLUR = 0.8  # HR pixels, standard deviation of the lens

@@ -17,7 +17,7 @@ from matplotlib import pyplot
 
 COLUMNS = {"psnr": "PSNR-Y, dB ↑", "ssim": "SSIM ↑", "niqe": "NIQE ↓"}
 # a crop of each validation photograph: top, left in HR pixels, with detail and a flat place side by side
-CROPS = {"astronaut": (60, 170), "chelsea": (90, 110), "rocket": (190, 250)}
+CROPS = {"astronaut": (60, 170), "chelsea": (90, 110), "hubble_deep_field": (60, 380)}
 SIZE = 120
 
 

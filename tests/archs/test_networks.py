@@ -127,6 +127,11 @@ class TestFitWeights:
         assert all(not value.any() for value in net.fit_weights(both, "params_ema").values())
         assert net.fit_weights({"params": zeros}, "params_ema").keys() == zeros.keys()
 
+    def test_a_misspelt_key_is_not_taken_for_another(self):
+        net = small()
+        with pytest.raises(ValueError, match=r"below 'params_emma', found the keys \['params'\]"):
+            net.fit_weights({"params": net.state_dict()}, "params_emma")
+
     @pytest.mark.parametrize("part", ["encoder", "sr_decoder", "lr_decoder"])
     def test_a_part_is_taken_from_a_whole_network_or_from_a_file_of_its_own(self, part):
         net = small()

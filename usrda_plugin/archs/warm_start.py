@@ -10,6 +10,8 @@ from torch import Tensor
 Weights = dict[str, Tensor]
 
 PARTS = ("encoder", "sr_decoder", "lr_decoder")
+# a file that has one of the two serves where the other is asked for, as BasicSR has it
+USUAL_KEYS = ("params", "params_ema")
 TRUNK = ("conv_first.", "body.", "conv_body.")
 # the public re-implementation saves its three networks side by side
 PUBLIC_NAMES = {"model_Enc": "encoder", "model_Dec_SR": "sr_decoder", "model_Dec_Id": "lr_decoder"}
@@ -22,7 +24,9 @@ def open_checkpoint(content: Mapping[str, Any], param_key: str | None) -> Weight
     """
     if PUBLIC_NAMES.keys() <= content.keys():
         return {f"{part}.{key}": value for name, part in PUBLIC_NAMES.items() for key, value in content[name].items()}
-    for key in (param_key, "params", "params_ema"):
+    if param_key not in (None, *USUAL_KEYS, *content):
+        raise ValueError(f"expected weights below {param_key!r}, found the keys {sorted(map(str, content))[:8]}")
+    for key in (param_key, *USUAL_KEYS):
         if key is not None and isinstance(content.get(key), Mapping):
             return {name.removeprefix("module."): value for name, value in content[key].items()}
     if content and all(isinstance(value, Tensor) for value in content.values()):

@@ -3,7 +3,7 @@
 BasicSR draws from the global generators of whichever worker happens to make a sample, and seeds the workers alike in
 each epoch: the samples depend on the number of workers, and the same crops come back for ever. Here the sampler hands
 out numbers that never repeat, and every draw of a sample is a function of (seed, sample number) alone. So the stream is
-the same with any number of workers, goes on where a resumed run left off, and no two ranks or epochs share a sample.
+the same with any number of workers, and no two ranks or epochs share a sample.
 """
 
 from __future__ import annotations

@@ -62,16 +62,17 @@ def build_objective(train_opt: dict[str, Any], to: torch.device) -> Objective:
 
     Raises ValueError where no term is left, or where a criterion cannot serve.
     """
-    parts = {part: _criterion(train_opt.get(key), weight_key, to) for part, (key, weight_key) in SHARED_PARTS.items()}
+    outer = {term: _weight(train_opt.get(f"{term}_opt"), "loss_weight") for term in ("rec", "cyc")}
+    shared = train_opt if any(outer.values()) else {}  # parts of no term are not built
+    parts = {part: _criterion(shared.get(key), weight_key, to) for part, (key, weight_key) in SHARED_PARTS.items()}
     own = {term: _criterion(train_opt.get(f"{term}_opt"), "loss_weight", to) for term in OWN_CRITERIA}
     criteria = Criteria(
         **{CRITERION_OF_PART[part]: criterion for part, (criterion, _) in parts.items()},
         **{term: criterion for term, (criterion, _) in own.items()},
     )
     weights = {_log_name(term, ""): weight for term, (_, weight) in own.items()}
-    for term in ("rec", "cyc"):
-        outer = float((train_opt.get(f"{term}_opt") or {}).get("loss_weight", 0.0))
-        weights |= {_log_name(term, part): outer * weight for part, (_, weight) in parts.items()}
+    for term in outer:
+        weights |= {_log_name(term, part): outer[term] * weight for part, (_, weight) in parts.items()}
     active = tuple(term for term in TERMS if any(w for name, w in weights.items() if name.startswith(f"l_g_{term}")))
     if not active:
         raise ValueError("train: no term has a weight; give at least rec_opt and pixel_opt a loss_weight")
@@ -85,8 +86,7 @@ def build_objective(train_opt: dict[str, Any], to: torch.device) -> Objective:
 
 def leaves_networks_idle(train_opt: dict[str, Any]) -> bool:
     """Whether in some phase of the training not all of E, G_SR and G_t are used; asked before anything is built."""
-    blocks = {term: train_opt.get(f"{term}_opt") for term in TERMS}
-    terms = [term for term, block in blocks.items() if block and block.get("loss_weight", 1.0)]
+    terms = [term for term in TERMS if _weight(train_opt.get(f"{term}_opt"), "loss_weight")]
     phases = [terms, [term for term in terms if term in PSNR_TERMS]] if train_opt.get("psnr_iter") else [terms]
     used = [networks_used([tensor for term in phase for tensor in TERMS[term].reads]) for phase in phases]
     return any(networks != networks_used(PAPER) for networks in used)
@@ -104,10 +104,13 @@ def _objective(terms: tuple[str, ...], criteria: Criteria, weights: dict[str, fl
 
 def _criterion(opt: dict[str, Any] | None, weight_key: str, to: torch.device) -> tuple[Any, float]:
     """A registered loss at weight 1, so that what is logged is raw, and the weight that the options give it."""
-    weight = float(opt.get(weight_key, 1.0)) if opt else 0.0
-    if not weight:
-        return ABSENT, 0.0
-    return build_loss({**(opt or {}), weight_key: 1.0}).to(to), weight
+    weight = _weight(opt, weight_key)
+    return (build_loss({**(opt or {}), weight_key: 1.0}).to(to) if weight else ABSENT), weight
+
+
+def _weight(opt: dict[str, Any] | None, weight_key: str) -> float:
+    """The weight of a block: 1 where it does not say, 0 where there is no block."""
+    return float(opt.get(weight_key, 1.0)) if opt is not None else 0.0
 
 
 def _log_name(term: str, part: str) -> str:
