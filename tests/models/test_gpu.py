@@ -1,21 +1,26 @@
 """On a GPU the model does what it does on the CPU; `make gpu-check` runs these where CUDA is."""
 
 import copy
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
 from tests.models.test_usrda_model import batch, options
 from usrda_plugin.models import USRDAModel
+from usrda_plugin.runner import launch
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 TOLERANCE = 2e-3  # relative; convolutions add up in another order, and ten steps amplify it
 
 
 @pytest.fixture(autouse=True)
-def full_precision(monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+def full_precision():
+    """Convolutions may use TF32 by default, matrix products may not."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
 
 
 def build(folder, num_gpu):
@@ -63,3 +68,24 @@ def test_the_step_does_not_wait_for_the_device(tmp_path):
         model.optimize_parameters(4)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("num_gpu", ["1", "auto"])
+def test_basicsr_train_takes_the_gpu(tmp_path, monkeypatch, num_gpu):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for root, side in (("hr", 64), ("lr", 40)):
+        Path(root).mkdir()
+        for number in range(2):
+            cv2.imwrite(f"{root}/{number}.png", rng.integers(0, 256, (side, side, 3), dtype=np.uint8))
+    data = {"dataroot_gt": "hr", "dataroot_target": "lr", "gt_size": 32, "batch_size_per_gpu": 2}
+    data["num_worker_per_gpu"] = 0
+    small = {"num_feat": 8, "num_block": 1, "num_block_lr_decoder": 1}
+    overrides = [f"datasets:train:{key}={value}" for key, value in data.items()]
+    overrides += [f"network_g:{key}={value}" for key, value in small.items()]
+    overrides += ["datasets:val=null", "val=null", "train:total_iter=2", "train:psnr_iter=0", f"num_gpu={num_gpu}"]
+    torch.cuda.reset_peak_memory_stats()
+    launch.train(Path(__file__).parents[2] / "options/train_usrda_x2.yml", overrides=overrides)
+    assert torch.cuda.max_memory_allocated() > 0
+    weights = torch.load("experiments/train_usrda_x2/models/net_g_latest.pth", weights_only=True)
+    assert not any(value.is_cuda for value in weights["params_ema"].values())

@@ -23,6 +23,7 @@ PACKAGES = (
     "scipy",
     "opencv-python",
     "lmdb",
+    "tb-nightly",
     "tensorboard",
 )
 

@@ -129,6 +129,14 @@ def test_null_takes_a_data_set_of_the_base_away(paired: Options, tmp_path: Path)
     assert "val" not in loaded
 
 
+def test_null_takes_a_metric_of_the_base_away(paired: Options, tmp_path: Path) -> None:
+    metrics = paired["val"]["metrics"]
+    first, *others = metrics
+    dump_options(paired, tmp_path / "base.yml")
+    file = files(tmp_path, child=f"_base_: base.yml\nval: {{metrics: {{{first}: ~}}}}\n")
+    assert list(load_options(file, is_train=True)["val"]["metrics"]) == others
+
+
 def test_bases_beside_each_other_may_share_blocks(paired: Options, tmp_path: Path) -> None:
     validation = {"datasets": {"val_1": paired["datasets"].pop("val_1")}, "val": paired.pop("val")}
     dump_options(paired, tmp_path / "training.yml")

@@ -60,10 +60,11 @@ def dump_options(opt: Options, file: str | Path) -> None:
 
 def _drop_nulls(opt: Options) -> None:
     """Take out blocks that a file has set to null to be rid of a base's; BasicSR would stumble over them."""
-    datasets = opt.get("datasets")
-    for blocks in (opt, datasets if isinstance(datasets, dict) else {}):
-        for key in [key for key, value in blocks.items() if value is None]:
-            del blocks[key]
+    metrics = opt["val"].get("metrics") if isinstance(opt.get("val"), dict) else None
+    for blocks in (opt, opt.get("datasets"), metrics):
+        if isinstance(blocks, dict):
+            for key in [key for key, value in blocks.items() if value is None]:
+                del blocks[key]
 
 
 def _complete(opt: Options, *, is_train: bool) -> None:
