@@ -133,7 +133,9 @@ class Validation(Block):
     save_img: Flag | None = key("Save the output images (default false)")
     suffix: Text | None = key("Ending of saved images' names when testing; null: the name of the run")
     pbar: Flag | None = key("Show a progress bar")
-    metrics: dict[str, Metric | None] | None = Field(default=None, description="Metrics by the names they get in the log")
+    metrics: dict[str, Metric | None] | None = Field(
+        default=None, description="Metrics by the names they get in the log"
+    )
     num_val_samples: Whole | None = key("BasicSR, StyleGAN2: images to draw", ge=1)
     flip_seq: Flag | None = key("BasicSR, video: test on clips played there and back")
     center_frame_only: Flag | None = key("BasicSR, video: measure the middle frame alone")
