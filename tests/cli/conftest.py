@@ -24,7 +24,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current directory: hr/ has four smooth images of 64 x 64 pixels, lr/ their halves, hr.txt their names."""
     monkeypatch.chdir(tmp_path)
     noise = np.random.default_rng(0).integers(0, 256, (4, 9, 9, 3), dtype=np.uint8)
@@ -39,11 +39,11 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def option_file(workplace: Path) -> OptionFile:
+def option_file(workshop: Path) -> OptionFile:
     """Write the options of a run of BasicSR's SRModel, x2, 8 iterations on the CPU, with changes of the test's own."""
 
     def write(**changes: Any) -> Path:
-        file = workplace / "options" / "tiny.yml"
+        file = workshop / "options" / "tiny.yml"
         file.parent.mkdir(exist_ok=True)
         file.write_text(yaml.safe_dump(merged(sr_options(), changes), sort_keys=False))
         return file

@@ -85,15 +85,15 @@ class Code:
 
 
 @pytest.fixture
-def place(workplace: Path) -> Path:
+def place(workshop: Path) -> Path:
     """The current directory: images in hr/, lr/ and target/, the files train.yml and test.yml, weights in fine.pth."""
-    (workplace / "target").mkdir()
-    for file in (workplace / "lr").iterdir():
-        (workplace / "target" / file.name).write_bytes(file.read_bytes())
+    (workshop / "target").mkdir()
+    for file in (workshop / "lr").iterdir():
+        (workshop / "target" / file.name).write_bytes(file.read_bytes())
     save_weights("fine.pth")
     for name, options in (("train.yml", TRAINING), ("test.yml", TESTING)):
-        (workplace / name).write_text(yaml.safe_dump(options, sort_keys=False))
-    return workplace
+        (workshop / name).write_text(yaml.safe_dump(options, sort_keys=False))
+    return workshop
 
 
 def save_weights(file: str, **changes: Any) -> None:

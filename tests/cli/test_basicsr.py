@@ -140,33 +140,33 @@ def files_below(folder: Path) -> list[Path]:
     ],
 )
 def test_faulty_options_end_with_2_and_create_nothing(
-    changes: dict[str, Any], named: str, option_file: OptionFile, workplace: Path, capsys: pytest.CaptureFixture[str]
+    changes: dict[str, Any], named: str, option_file: OptionFile, workshop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = option_file(**changes)
-    before = files_below(workplace)
+    before = files_below(workshop)
     assert main(["train", "-opt", str(file)]) == 2
     told = capsys.readouterr().err
     assert named in told
     assert "Traceback" not in told
-    assert files_below(workplace) == before
+    assert files_below(workshop) == before
 
 
 def test_a_fault_found_by_the_dataset_leaves_nothing_behind(
-    option_file: OptionFile, workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    option_file: OptionFile, workshop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise FileNotFoundError("image 3.png is gone")
 
     monkeypatch.setattr(sys.modules["basicsr.data.paired_image_dataset"], "paired_paths_from_folder", refuse)
     file = option_file()
-    before = files_below(workplace)
+    before = files_below(workshop)
     assert main(["train", "-opt", str(file)]) == 2
     assert capsys.readouterr().err.rstrip().endswith("basicsr: image 3.png is gone")
-    assert files_below(workplace) == before
+    assert files_below(workshop) == before
 
 
-def test_a_plugin_of_the_users_own_trains(option_file: OptionFile, workplace: Path) -> None:
-    (workplace / "plugin_of_mine.py").write_text(
+def test_a_plugin_of_the_users_own_trains(option_file: OptionFile, workshop: Path) -> None:
+    (workshop / "plugin_of_mine.py").write_text(
         "from torch import nn\n"
         "from basicsr.utils.registry import ARCH_REGISTRY\n\n"
         "@ARCH_REGISTRY.register()\n"
@@ -177,17 +177,17 @@ def test_a_plugin_of_the_users_own_trains(option_file: OptionFile, workplace: Pa
     file = option_file(network_g={"type": "NetOfMine", "upscale": 2}, train={"total_iter": 2}, val={"metrics": None})
     assert main(["train", "-opt", str(file)]) == 2, "unknown without the plugin"
     assert main(["train", "-opt", str(file), "--plugin", "plugin_of_mine"]) == 0
-    assert (workplace / "experiments" / "tiny" / "models" / "net_g_latest.pth").is_file()
+    assert (workshop / "experiments" / "tiny" / "models" / "net_g_latest.pth").is_file()
 
 
 def test_a_broken_plugin_is_named_and_ends_with_2(
-    option_file: OptionFile, workplace: Path, capsys: pytest.CaptureFixture[str]
+    option_file: OptionFile, workshop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (workplace / "plugin_out_of_order.py").write_text("1 / 0\n")
+    (workshop / "plugin_out_of_order.py").write_text("1 / 0\n")
     assert main(["train", "-opt", str(option_file()), "--plugin", "plugin_out_of_order"]) == 2
     told = capsys.readouterr().err
     assert "plugin plugin_out_of_order (--plugin) cannot be loaded: ZeroDivisionError" in told
-    assert not (workplace / "experiments").exists()
+    assert not (workshop / "experiments").exists()
 
 
 def test_as_a_module_it_is_the_same_command() -> None:
@@ -200,12 +200,12 @@ def test_as_a_module_it_is_the_same_command() -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_train_on_the_cpu(option_file: OptionFile, workplace: Path) -> None:
+def test_two_processes_train_on_the_cpu(option_file: OptionFile, workshop: Path) -> None:
     file = option_file(train={"total_iter": 4}, datasets={"train": {"batch_size_per_gpu": 1}})
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command = [*torchrun, "-m", "usrda_plugin", "train", "--launcher", "pytorch", "-opt", str(file)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    run = workplace / "experiments" / "tiny"
+    run = workshop / "experiments" / "tiny"
     assert (run / "models" / "net_g_4.pth").is_file()
     assert "World size (gpu number): 2" in next(run.glob("train_*.log")).read_text()

@@ -114,9 +114,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:NIQE is not defined:UserWarning"
     # the network of RealESRNetModel sees the same degradations as that of RealESRGANModel
     [pytest.param(model, marks=pytest.mark.slow if model == "RealESRNetModel" else ()) for model in BASELINES],
 )
-def test_basicsrs_own_model_trains_eight_iterations(model: str, option_file: OptionFile, workplace: Path) -> None:
+def test_basicsrs_own_model_trains_eight_iterations(model: str, option_file: OptionFile, workshop: Path) -> None:
     assert main(["train", "-opt", str(option_file(**BASELINES[model]))]) == 0
-    run = workplace / "experiments" / "tiny"
+    run = workshop / "experiments" / "tiny"
     assert torch.load(run / "training_states" / "8.state", weights_only=True)["iter"] == 8
     first, last = (torch.load(run / "models" / f"net_g_{name}.pth", weights_only=True) for name in ("4", "latest"))
     assert set(last) == {"params", "params_ema"}
@@ -129,34 +129,34 @@ def test_basicsrs_own_model_trains_eight_iterations(model: str, option_file: Opt
     assert re.search(r"# psnr: \d+\.\d+", log)
 
 
-def test_a_run_resumes_where_it_stopped(option_file: OptionFile, workplace: Path) -> None:
+def test_a_run_resumes_where_it_stopped(option_file: OptionFile, workshop: Path) -> None:
     file = option_file()
     assert main(["train", "-opt", str(file), "--force_yml", "train:total_iter=4"]) == 0
     assert main(["train", "-opt", str(file), "--auto_resume"]) == 0
-    run = workplace / "experiments" / "tiny"
+    run = workshop / "experiments" / "tiny"
     logs = sorted(run.glob("train_tiny_*.log"), key=lambda log: log.stat().st_mtime_ns)
     assert "Resuming training from epoch: 0, iter: 4." in logs[-1].read_text()
     assert (run / "models" / "net_g_8.pth").is_file()
-    assert [path.name for path in (workplace / "experiments").iterdir()] == ["tiny"], "nothing was archived"
+    assert [path.name for path in (workshop / "experiments").iterdir()] == ["tiny"], "nothing was archived"
 
 
-def test_the_saved_options_are_plain_and_run_again(option_file: OptionFile, workplace: Path) -> None:
+def test_the_saved_options_are_plain_and_run_again(option_file: OptionFile, workshop: Path) -> None:
     base = option_file()
     child = base.with_name("child.yml")
     child.write_text("_base_: tiny.yml\nname: child\ntrain: {total_iter: 2}\n")
     assert main(["train", "-opt", str(child), "--force_yml", "train:optim_g:lr=5e-4"]) == 0
-    saved = workplace / "experiments" / "child" / "child.yml"
+    saved = workshop / "experiments" / "child" / "child.yml"
     options = yaml.safe_load(saved.read_text())
     assert "_base_" not in options
     assert options["train"]["optim_g"]["lr"] == 5e-4
     assert options["network_g"]["num_feat"] == 8
     assert options["train"]["total_iter"] == 2
-    again = workplace / "again.yml"
+    again = workshop / "again.yml"
     again.write_text(saved.read_text())
     assert main(["train", "-opt", str(again)]) == 0
 
 
-def test_a_trained_network_is_tested(option_file: OptionFile, workplace: Path) -> None:
+def test_a_trained_network_is_tested(option_file: OptionFile, workshop: Path) -> None:
     file = option_file(train={"total_iter": 2})
     assert main(["train", "-opt", str(file)]) == 0
     trained = option_file(
@@ -170,5 +170,5 @@ def test_a_trained_network_is_tested(option_file: OptionFile, workplace: Path) -
     del options["val"]["val_freq"], options["val"]["metrics"]["psnr"]
     trained.write_text(yaml.safe_dump(options))
     assert main(["test", "-opt", str(trained)]) == 0
-    images = sorted(path.name for path in (workplace / "results" / "tested" / "visualization" / "set").iterdir())
+    images = sorted(path.name for path in (workshop / "results" / "tested" / "visualization" / "set").iterdir())
     assert images == [f"{number}_tested.png" for number in range(4)]
