@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from usrda_plugin.archs.warm_start import PARTS
 from usrda_plugin.runner.options.faults import Keys, some
 from usrda_plugin.runner.options.registered import NETWORKS, find
 from usrda_plugin.runner.options.review import Options, Review
 
 PREFIX = "pretrain_network_"
-PARTS = ("encoder", "sr_decoder", "lr_decoder")
 
 
 def check_networks(review: Review) -> None:
