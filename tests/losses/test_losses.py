@@ -6,6 +6,7 @@ from basicsr.losses.basic_loss import PerceptualLoss
 from torchvision.models import vgg19
 
 from usrda_plugin.losses import USRDAAlignLoss, USRDAPerceptualLoss, find_vgg_weights, load_vgg
+from usrda_plugin.models.objective import build_objective
 
 LAYERS = {"conv1_2": 0.1, "conv2_2": 1.0}
 
@@ -94,3 +95,20 @@ def test_weights_of_another_network_are_refused(tmp_path):
     torch.save({"features.0.weight": torch.zeros(2, 2)}, file)
     with pytest.raises(ValueError, match=r"other\.pth.*vgg19"):
         load_vgg("vgg19", file)
+
+
+def test_a_style_weight_that_no_term_would_read_is_refused(vgg_file):
+    perceptual = {
+        "type": "USRDAPerceptualLoss",
+        "layer_weights": LAYERS,
+        "style_weight": 2.0,
+        "vgg_path": str(vgg_file),
+    }
+    with pytest.raises(ValueError, match="style_weight: USR-DA has no style part"):
+        build_objective({"rec_opt": {"loss_weight": 1}, "perceptual_opt": perceptual}, torch.device("cpu"))
+
+
+def test_parts_of_no_term_are_not_built():
+    no_vgg = {"type": "USRDAPerceptualLoss", "layer_weights": LAYERS, "vgg_path": "nowhere.pth"}
+    objective = build_objective({"res_opt": {"type": "L1Loss"}, "perceptual_opt": no_vgg}, torch.device("cpu"))
+    assert objective.terms == ("res",)

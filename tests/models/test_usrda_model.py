@@ -295,3 +295,63 @@ def test_validation_batches_are_super_resolved_by_the_average(tmp_path):
     model.feed_data({"lq": torch.rand(1, 3, 8, 8)})
     model.test()
     assert torch.equal(model.output, model.net_g_ema(model.lq))
+
+
+DATA = {"train": {"gt_size": 16, "dataroot_target": "anywhere"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"network_d_t": {**CRITIC, "num_down": 6}}, "network_d_t with train: sty_opt"),
+        ({"network_d_f": {**CRITIC, "num_in_ch": 8}}, "network_d_f with train: align_opt"),
+        ({"network_g": {**NETWORK, "num_out_ch": 1}}, "network_d_y with train: gan_opt"),
+        (
+            {"network_g": {"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1}},
+            "network_g",
+        ),
+        ({"train": {"sty_opt": {"type": "L1Loss"}}}, "network_d_t with train: sty_opt"),
+        ({"train": {"res_opt": {"type": "GANLoss", "gan_type": "lsgan"}}}, "train: res_opt"),
+        ({"train": {"idt_opt": {"type": "L1Loss", "reduction": "none"}}}, "idt_opt.*expected a loss of one number"),
+    ],
+)
+def test_what_does_not_fit_together_is_told_before_the_first_iteration(tmp_path, changes, said):
+    opt = {**options(tmp_path, **changes.pop("train", {})), "datasets": DATA, **changes}
+    with pytest.raises(ValueError, match=said):
+        USRDAModel(opt)
+
+
+def test_the_rehearsal_changes_nothing(tmp_path):
+    opt = options(tmp_path)
+    opt["network_d_t"]["spectral_norm"] = True
+    opt["network_g"]["noise_ch"] = 1
+    states = []
+    for datasets in ({}, DATA):
+        torch.manual_seed(0)
+        model = USRDAModel(copy.deepcopy({**opt, "datasets": datasets}))
+        networks = [model.net_g, model.net_g_ema, *model.critics.values()]
+        states.append([*[value for network in networks for value in state(network).values()], torch.rand(3)])
+        assert all(critic.training for critic in model.critics.values())
+        assert model.net_g.training
+    assert all(torch.equal(first, second) for first, second in zip(*states, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        ({"psnr_iter": 3, "pixel_opt": None, "res_opt": None}, "psnr_iter"),
+        ({"align_opt": {"type": "GANLoss", "gan_type": "hinge"}}, "align_opt: gan_type"),
+    ],
+)
+def test_options_that_would_train_nothing_or_the_wrong_thing_are_refused(tmp_path, train, said):
+    with pytest.raises(ValueError, match=said):
+        build(tmp_path, **train)
+
+
+def test_a_critic_starts_from_the_weights_that_its_key_names(tmp_path):
+    first = build(tmp_path)
+    torch.save({"params": {}, "mine": first.critics["t"].state_dict()}, tmp_path / "d_t.pth")
+    opt = options(tmp_path)
+    opt["path"] |= {"pretrain_network_d_t": str(tmp_path / "d_t.pth"), "param_key_d_t": "mine"}
+    torch.manual_seed(5)
+    assert not changed(state(first.critics["t"]), USRDAModel(opt).critics["t"])

@@ -31,9 +31,8 @@ def open_checkpoint(content: Mapping[str, Any], param_key: str | None) -> Weight
             return {name.removeprefix("module."): value for name, value in content[key].items()}
     if content and all(isinstance(value, Tensor) for value in content.values()):
         return {name.removeprefix("module."): value for name, value in content.items()}
-    raise ValueError(
-        f"expected weights below {param_key!r} or 'params', found the keys {sorted(map(str, content))[:8]}"
-    )
+    keys = ", ".join(dict.fromkeys(repr(key) for key in (param_key, *USUAL_KEYS) if key))
+    raise ValueError(f"expected weights below one of {keys}, found the keys {sorted(map(str, content))[:8]}")
 
 
 def rename_rrdbnet(weights: Weights) -> Weights:

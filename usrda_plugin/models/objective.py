@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from basicsr.losses import build_loss
-from torch import Tensor
+from torch import Tensor, nn
 
-from usrda_plugin.method import ABSENT, CRITIC_TERMS, TERMS, Criteria, Step, networks_used
+from usrda_plugin.method import ABSENT, CRITIC_TERMS, TERMS, Batch, Criteria, Critics, Pass, Step, networks_used
 from usrda_plugin.method.passes import PAPER
 
 # the three parts of rec and cyc: where their options stand, and what their weight is called there
@@ -35,6 +36,12 @@ class Objective(NamedTuple):
     critics: tuple[str, ...]
     reads: tuple[str, ...]
 
+    def material(self, tensors: Pass, batch: Batch, critics: Mapping[str, nn.Module]) -> Step:
+        """What the terms look at; the features of y_s are computed here, once for rec and cyc."""
+        perceptual = self.criteria.perceptual
+        features = None if perceptual is None else perceptual.features(batch.y_s)
+        return Step(tensors, batch, Critics(**critics), self.criteria, features)
+
     def losses(self, step: Step) -> dict[str, Tensor]:
         """The raw value of each part of each active term, by its logged name."""
         return {
@@ -50,7 +57,10 @@ class Objective(NamedTuple):
     def pixel_only(self) -> Objective:
         """The PSNR phase: rec by its pixel part and res, no critic."""
         criteria = self.criteria._replace(perceptual=ABSENT, gan=ABSENT)
-        return _objective(tuple(term for term in self.terms if term in PSNR_TERMS), criteria, self.weights)
+        terms = tuple(term for term in self.terms if term in PSNR_TERMS)
+        if criteria.pixel is None:
+            terms = tuple(term for term in terms if term != "rec")
+        return _objective(terms, criteria, self.weights)
 
     def critics_only(self) -> Objective:
         """The critics' head start: the same pass, the generator at rest."""
@@ -80,6 +90,13 @@ def build_objective(train_opt: dict[str, Any], to: torch.device) -> Objective:
         raise ValueError(
             "train: perceptual_opt: type: expected USRDAPerceptualLoss or a loss with its features() and distance(), "
             f"found {type(criteria.perceptual).__name__}"
+        )
+    if getattr(criteria.perceptual, "style_weight", 0):
+        raise ValueError("train: perceptual_opt: style_weight: USR-DA has no style part; remove it or set it to 0")
+    if getattr(criteria.align, "gan_type", "") == "hinge":
+        raise ValueError(
+            "train: align_opt: gan_type: BasicSR's hinge ignores the label of its opponent, so it cannot align; "
+            "take USRDAAlignLoss, or lsgan"
         )
     return _objective(active, criteria, weights)
 

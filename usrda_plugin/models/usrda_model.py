@@ -14,8 +14,9 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
 
 from usrda_plugin.archs.warm_start import PARTS
-from usrda_plugin.method import CRITIC_TERMS, Batch, Critics, Pass, Step
+from usrda_plugin.method import CRITIC_TERMS, Batch, Pass
 from usrda_plugin.models.objective import Objective, build_objective, leaves_networks_idle
+from usrda_plugin.models.rehearsal import rehearse, trial_batch
 from usrda_plugin.models.strips import strips
 
 
@@ -87,18 +88,12 @@ class USRDAModel(SRModel):
         log: dict[str, Tensor] = {}
         if objective.terms:
             with frozen(self.critics.values()):
-                log = objective.losses(self.material(objective, tensors))
+                log = objective.losses(objective.material(tensors, self.batch, self.critics))
                 log["l_g_total"] = objective.total(log)
                 log["l_g_total"].backward()
             log |= self.gradient_norms(dict(self.get_bare_model(self.net_g).named_children()))
         self.optimizer_g.step()
         return log
-
-    def material(self, objective: Objective, tensors: Pass) -> Step:
-        """What the terms look at; the features of y_s are computed here, once for rec and cyc."""
-        perceptual = objective.criteria.perceptual
-        features = None if perceptual is None else perceptual.features(self.batch.y_s)
-        return Step(tensors, self.batch, Critics(**self.critics), objective.criteria, features)
 
     @torch.no_grad()
     def model_ema(self, decay: float = 0.999) -> None:
@@ -118,17 +113,29 @@ class USRDAModel(SRModel):
         self.objective = build_objective(train_opt, self.device)
         self.psnr_objective = self.objective.pixel_only()
         self.psnr_iter = int(train_opt.get("psnr_iter") or 0)
+        if self.psnr_iter and not self.psnr_objective.terms:
+            raise ValueError("train: psnr_iter: expected pixel_opt in rec, or res_opt, for this phase; found neither")
         self.net_d_iters = int(train_opt.get("net_d_iters") or 1)
         self.net_d_init_iters = int(train_opt.get("net_d_init_iters") or 0)
-        self.ema_decay = train_opt.get("ema_decay", 0)
+        self.ema_decay = train_opt.get("ema_decay") or 0
         self.log = {}
         self.start_parts_from_files()
         self.critics = {name: self.build_critic(name) for name in self.objective.critics}
+        self.rehearse()
         if self.ema_decay > 0:
             self.build_ema()
         self.net_g.train()
         self.setup_optimizers()
         self.setup_schedulers()
+
+    def rehearse(self) -> None:
+        """Try each phase on one sample, so that what does not fit is told before training begins."""
+        batch = trial_batch(self.opt, self.device)
+        if batch is None:
+            return
+        for objective in (self.psnr_objective, self.objective) if self.psnr_iter else (self.objective,):
+            bare_critics = {name: self.get_bare_model(self.critics[name]) for name in objective.critics}
+            rehearse(objective, self.get_bare_model(self.net_g), bare_critics, batch)
 
     def build_critic(self, name: str) -> nn.Module:
         """The critic ``network_d_{name}``, from its file if one is given.
@@ -143,7 +150,10 @@ class USRDAModel(SRModel):
         self.print_network(critic)
         file = self.opt["path"].get(f"pretrain_{key}")
         if file is not None:
-            self.load_network(critic, file, self.opt["path"].get(f"strict_load_d_{name}", True), "params")
+            # what this run has saved is below "params", whatever the start was
+            resumed = self.opt["path"].get("resume_state")
+            param_key = "params" if resumed else self.opt["path"].get(f"param_key_d_{name}", "params")
+            self.load_network(critic, file, self.opt["path"].get(f"strict_load_d_{name}", True), param_key)
         critic.train()
         setattr(self, f"net_d_{name}", critic)
         return critic
