@@ -110,6 +110,22 @@ def test_a_resumed_run_keeps_its_folder_when_it_cannot_start(start: Callable[...
     assert earlier.is_dir()
 
 
+def test_a_resumed_run_that_cannot_start_leaves_no_log_behind(start: Callable[..., None], tmp_path: Path) -> None:
+    earlier = tmp_path / "experiments" / "run"
+    earlier.mkdir(parents=True)
+    for name in ("train_run_1.log", "older.yml", "net.pth"):
+        (earlier / name).write_text("older")
+
+    def pipeline(root: str) -> None:
+        for name in ("train_run_1.log", "train_run_2.log", "older.yml", "options.yml", "notes.txt"):
+            (earlier / name).write_text("newer")
+        raise ValueError("a damaged training state")
+
+    with pytest.raises(SetupError):
+        start(pipeline)
+    assert sorted(path.name for path in earlier.iterdir()) == ["net.pth", "notes.txt", "older.yml", "train_run_1.log"]
+
+
 @pytest.mark.parametrize("fault", [ValueError("shape"), FileNotFoundError("image"), RuntimeError("bug")])
 def test_a_fault_during_training_keeps_its_traceback_and_its_files(
     fault: Exception, start: Callable[..., None], tmp_path: Path

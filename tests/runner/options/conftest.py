@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from basicsr.archs.rrdbnet_arch import RRDBNet
 from PIL import Image
 
 import usrda_plugin  # noqa: F401 - makes BasicSR importable and registers our classes
@@ -124,9 +126,12 @@ def unpaired(paired: Options, pictures: Path) -> Options:
 
 
 @pytest.fixture
-def testing(paired: Options) -> Options:
-    """What BasicSR's test reads."""
+def testing(paired: Options, tmp_path: Path) -> Options:
+    """What BasicSR's test reads, with weights of the network."""
     opt = deepcopy(paired)
+    network = RRDBNet(**{key: value for key, value in opt["network_g"].items() if key != "type"})
+    torch.save({"params": network.state_dict()}, tmp_path / "trained.pth")
+    opt["path"]["pretrain_network_g"] = str(tmp_path / "trained.pth")
     opt["datasets"] = {"test_1": opt["datasets"]["val_1"]}
     del opt["train"], opt["logger"], opt["val"]["val_freq"]
     return opt

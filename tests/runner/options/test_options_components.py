@@ -208,6 +208,34 @@ def test_a_network_that_cannot_be_built_without_memory_is_let_through(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("error", [RuntimeError("negative dimension -4"), ZeroDivisionError("division by zero")])
+def test_a_network_that_cannot_be_built_is_told(error: Exception, paired: Options, faults: Faults) -> None:
+    class Refusing(nn.Module):
+        def __init__(self) -> None:
+            raise error
+
+    ARCH_REGISTRY.register(Refusing)
+    try:
+        [fault] = faults(paired, "network_g={type: Refusing}")
+    finally:
+        del ARCH_REGISTRY._obj_map["Refusing"]
+    assert fault.key == "network_g"
+    assert str(error) in fault.message
+
+
+@pytest.mark.parametrize("message", ["Tensor.item() cannot be called on meta tensors", "Found no NVIDIA driver"])
+def test_a_network_that_needs_a_device_is_let_through(message: str, paired: Options, load: Load) -> None:
+    class Needing(nn.Module):
+        def __init__(self) -> None:
+            raise RuntimeError(message)
+
+    ARCH_REGISTRY.register(Needing)
+    try:
+        load(paired, "network_g={type: Needing}")
+    finally:
+        del ARCH_REGISTRY._obj_map["Needing"]
+
+
 def test_models_of_basicsr_and_ours_take_no_keys_that_nobody_knows(paired: Options, faults: Faults) -> None:
     [fault] = faults(paired, "train:their_opt={type: L1Loss}")
     assert fault.message == "unknown key 'their_opt'"

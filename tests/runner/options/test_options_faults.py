@@ -54,6 +54,14 @@ PAIRED = [
     ("train:pixel_opt:reduction=men", "train.pixel_opt.reduction", "did you mean 'mean'?"),
     ("num_gpu=some", "num_gpu", "expected a whole number"),
     ("num_gpu=-1", "num_gpu", "0 or more, or auto"),
+    ("datasets:train=[1, 2]", "datasets.train", "expected a block, found a list"),
+    ("datasets:val_1=[1, 2]", "datasets.val_1", "expected a block, found a list"),
+    ("train=[1, 2]", "train", "expected a block, found a list"),
+    ("train:pixel_opt:loss_weight=-1", "train.pixel_opt.loss_weight", "greater than or equal to 0, found -1"),
+    ("network_g:num_feat=0", "network_g.num_feat", "expected 1 or more, found 0"),
+    ("network_g:num_grow_ch=-2", "network_g.num_grow_ch", "expected 1 or more, found -2"),
+    ("network_g:num_block=-1", "network_g.num_block", "expected 0 or more, found -1"),
+    ("datasets:val_2={name: val set}", "datasets.val_2.name", "val_1 is called 'val set' too"),
     # registered names
     ("model_type=SRModl", "model_type", "did you mean 'SRModel'?"),
     ("network_g:type=RRDBnet", "network_g.type", "did you mean 'RRDBNet'?"),
@@ -140,6 +148,16 @@ UNPAIRED = [
     ("train:rec_opt:type=L1Loss", "train.rec_opt.type", "unknown key"),
     ("datasets:train:dataroot_traget=a", "datasets.train.dataroot_traget", "did you mean 'dataroot_target'?"),
     ("datasets:train:gt_size=68", "datasets.train.dataroot_gt", "8 images in"),
+    ("train:align_opt:loss_weight=-0.1", "train.align_opt.loss_weight", "greater than or equal to 0, found -0.1"),
+    ("train:psnr_iter=4", "train.psnr_iter", "psnr_iter 4 against total_iter 4"),
+    ("train={psnr_iter: 3}", "train.total_iter", "missing"),
+    ("train:net_d_init_iters=5", "train.net_d_init_iters", "adversarial terms would never begin"),
+    ("network_g:num_feat=0", "network_g.num_feat", "expected 1 or more, found 0"),
+    (
+        "train:perceptual_opt={type: USRDAPerceptualLoss, layer_weights: {conv5_4: 1}, loss_weight: 1}",
+        "train.perceptual_opt.loss_weight",
+        "did you mean 'perceptual_weight'?",
+    ),
 ]
 
 
@@ -158,11 +176,34 @@ def test_terms_of_weight_0_need_no_critic(unpaired: Options, load: Callable[...,
     assert load(unpaired)["train"]["align_opt"]["loss_weight"] == 0
 
 
+def test_a_width_of_0_is_told_where_it_stands_alone(unpaired: Options, faults: Faults) -> None:
+    assert [fault.key for fault in faults(unpaired, "network_g:num_feat=0")] == ["network_g.num_feat"]
+
+
+def test_adversarial_terms_must_begin_before_training_ends(unpaired: Options, load: Callable[..., Options]) -> None:
+    load(unpaired, "train:psnr_iter=2", "train:net_d_init_iters=1")
+    pixels_alone = [f"train:{term}_opt=~" for term in ("align", "sty", "gan")]
+    assert load(unpaired, "train:psnr_iter=4", *pixels_alone)["train"]["psnr_iter"] == 4
+
+
+def test_weights_of_a_critic_that_no_term_asks_are_a_fault(
+    unpaired: Options, tmp_path: Path, load: Callable[..., Options], faults: Faults
+) -> None:
+    load(unpaired, "train:align_opt:loss_weight=0")  # a critic at rest, without a file
+    file = f"path:pretrain_network_d_f={tmp_path / 'd_f.pth'}"
+    [fault] = faults(unpaired, file, "train:align_opt:loss_weight=0")
+    assert fault.key == "path.pretrain_network_d_f"
+    assert "no active term asks this critic, so the file would never be loaded" in fault.message
+    assert "align_opt" in fault.remedy
+
+
 TESTING = [
     ("datasets:train={name: a, type: SingleImageDataset}", "datasets.train", "testing would run over the training set"),
     ("datasets={}", "datasets", "no data set to test on"),
     ("val=~", "val", "missing"),
     ("datasets:test_1:dataroot_lq=~", "datasets.test_1.dataroot_lq", "missing"),
+    ("datasets:test_2={name: val set}", "datasets.test_2.name", "share metrics and folders"),
+    ("path:pretrain_network_g=~", "path.pretrain_network_g", "a network with random weights would be measured"),
 ]
 
 
@@ -180,6 +221,12 @@ def test_testing_needs_neither_train_nor_logger(testing: Options, load: Callable
     assert loaded["val"]["suffix"] is None
 
 
+def test_a_network_without_weights_is_tested_as_it_is(testing: Options, load: Callable[..., Options]) -> None:
+    testing["network_g"] = {"type": "USRDABicubic", "scale": 4}
+    del testing["path"]
+    assert load(testing, is_train=False)["network_g"]["type"] == "USRDABicubic"
+
+
 def test_metrics_with_truth_are_refused_where_there_is_none(testing: Options, faults: Faults) -> None:
     testing["datasets"]["test_1"]["type"] = "SingleImageDataset"
     del testing["datasets"]["test_1"]["dataroot_gt"]
@@ -189,7 +236,13 @@ def test_metrics_with_truth_are_refused_where_there_is_none(testing: Options, fa
 
 
 def test_one_mistake_is_told_once(paired: Options, faults: Faults) -> None:
-    for override in ("train:scheduler:milestones=often", "network_g:num_feat=x", "train:optim_g:lr=x", "num_gpu=x"):
+    for override in (
+        "train:scheduler:milestones=often",
+        "network_g:num_feat=x",
+        "train:optim_g:lr=x",
+        "num_gpu=x",
+        "datasets:train=[1]",
+    ):
         assert len(faults(paired, override)) == 1, override
 
 

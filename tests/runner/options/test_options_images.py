@@ -223,6 +223,28 @@ def test_a_folder_beside_an_lmdb_is_no_contradiction_for_our_data_sets(
     load(unpaired_on_own)
 
 
+def test_a_folder_beside_an_lmdb_is_told_to_leave_the_backend_out(
+    unpaired_on_own: Options, own: Path, faults: Faults
+) -> None:
+    train = unpaired_on_own["datasets"]["train"]
+    train |= {"dataroot_gt": str(make_lmdb(own / "hr.lmdb", own / "hr")), "io_backend": {"type": "lmdb"}}
+    [fault] = [fault for fault in faults(unpaired_on_own) if "io_backend says" in fault.message]
+    assert fault.key == "datasets.train.dataroot_target"
+    assert "leave io_backend out" in fault.remedy
+
+
+@pytest.mark.parametrize(("line", "spaced"), [("my photo 0.png", True), ("no.png (64,64,3)", False)])
+def test_a_listed_name_with_spaces_is_told_to_end_at_the_first(
+    line: str, spaced: bool, unpaired_on_own: Options, own: Path, faults: Faults
+) -> None:
+    (own / "hr" / "0.png").rename(own / "hr" / "my photo 0.png")
+    (own / "list.txt").write_text(f"1.png (64,64,3)\n{line}\n")
+    unpaired_on_own["datasets"]["train"]["meta_info"] = str(own / "list.txt")
+    [fault] = faults(unpaired_on_own)
+    assert fault.key == "datasets.train.meta_info"
+    assert ("a name ends at the first space, so names with spaces cannot be listed" in fault.remedy) == spaced
+
+
 def test_lmdbs_of_a_pair_must_have_the_same_keys(on_own: Options, own: Path, faults: Faults) -> None:
     gt, lq = make_lmdb(own / "hr.lmdb", own / "hr"), make_lmdb(own / "lr.lmdb", own / "lr")
     on_own["datasets"]["train"] |= {"dataroot_gt": str(gt), "dataroot_lq": str(lq), "io_backend": {"type": "lmdb"}}

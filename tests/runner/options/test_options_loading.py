@@ -54,6 +54,12 @@ def test_numbers_that_yaml_reads_as_text_become_numbers(paired: Options, load: L
     assert loaded["logger"]["save_checkpoint_freq"] == 5000
 
 
+def test_null_for_a_number_of_training_is_as_if_it_were_left_out(unpaired: Options, load: Load) -> None:
+    train = load(unpaired, "train:ema_decay=~", "train:res_opt:loss_weight=~")["train"]
+    assert "ema_decay" not in train
+    assert train["res_opt"] == {"type": "L1Loss"}
+
+
 def test_the_seed_is_filled_in_so_that_runs_repeat(unpaired: Options, load: Load) -> None:
     assert load(unpaired)["datasets"]["train"]["seed"] == 7
     del unpaired["manual_seed"]

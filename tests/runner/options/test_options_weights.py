@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,33 @@ def test_weights_for_a_network_that_is_not_there_are_told(paired: Options, file:
 def test_a_missing_state_to_go_on_with_is_told(paired: Options, faults: Faults) -> None:
     [fault] = faults(paired, "path:resume_state=/nowhere/4.state")
     assert fault.key == "path.resume_state"
+
+
+STATE = {"epoch": 1, "iter": 4, "optimizers": [], "schedulers": [{"milestones": Counter([3])}]}
+
+
+def test_a_training_state_passes(paired: Options, tmp_path: Path, load: Load) -> None:
+    torch.save(STATE, tmp_path / "4.state")
+    load(paired, f"path:resume_state={tmp_path / '4.state'}")
+
+
+def test_a_file_that_is_no_training_state_is_told(paired: Options, tmp_path: Path, faults: Faults) -> None:
+    torch.save({"params": rrdbnet().state_dict(), "iter": 4}, tmp_path / "4.state")
+    [fault] = faults(paired, f"path:resume_state={tmp_path / '4.state'}")
+    assert fault.key == "path.resume_state"
+    assert "it has no epoch, optimizers, schedulers" in fault.message
+
+
+@pytest.mark.parametrize("length", [0, 3, 200])
+def test_a_training_state_cut_short_is_to_be_removed(
+    length: int, paired: Options, tmp_path: Path, faults: Faults
+) -> None:
+    file = tmp_path / "4.state"
+    torch.save(STATE, file)
+    file.write_bytes(file.read_bytes()[:length])
+    [fault] = faults(paired, f"path:resume_state={file}")
+    assert fault.key == "path.resume_state"
+    assert "remove it, then --auto_resume goes on from the one before" in fault.remedy
 
 
 def test_usrdanet_is_asked_what_it_takes(unpaired: Options, tmp_path: Path, load: Load, faults: Faults) -> None:

@@ -19,6 +19,8 @@ from usrda_plugin.runner.options.registered import (
 )
 from usrda_plugin.runner.options.review import Options, Review
 
+# arguments of networks that count channels, of which there must be one at least
+CHANNELS = ("num_feat", "num_in_ch", "num_out_ch", "num_grow_ch")
 # what BasicSR's classes accept, where neither annotation nor default tells
 CHOICES: dict[tuple[str, str], tuple[Any, ...]] = {
     ("GANLoss", "gan_type"): ("vanilla", "lsgan", "wgan", "wgan_softplus", "hinge"),
@@ -36,6 +38,8 @@ def check_components(review: Review) -> None:
         check_name(review, DATASETS, ("datasets", phase, "type"), dataset.get("type"))
     for key, network in review.networks():
         _check_component(review, NETWORKS, (key,), network)
+        if not is_foreign(NETWORKS, network.get("type")):
+            _check_sizes(review, key, network)
     for key, loss in review.losses():
         if "type" in loss or set(loss) - {"loss_weight"}:
             _check_component(review, LOSSES, ("train", key), loss)
@@ -76,6 +80,14 @@ def _check_component(
                 f"expected one of {listed}; found {value!r}",
                 nearest(str(value), map(str, choices)) or "choose one",
             )
+
+
+def _check_sizes(review: Review, key: str, network: Options) -> None:
+    """Counts of channels below 1 and other counts below 0, by which no network can be built."""
+    for name, value in network.items():
+        least = 1 if name in CHANNELS else 0
+        if name.startswith("num_") and isinstance(value, int | float) and value < least:
+            review.fault((key, name), f"expected {least} or more, found {value}", f"write a {name} that there can be")
 
 
 def check_call(review: Review, call: Call, keys: Keys, block: Options, also: tuple[str, ...] = ()) -> None:

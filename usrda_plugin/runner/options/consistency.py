@@ -110,6 +110,8 @@ def _check_backend(review: Review, phase: str, dataset: Options) -> None:
             what = "an LMDB" if is_lmdb else "a folder"
             message = f"io_backend says {told}, but {dataset[key]} is {what} by its name"
             remedy = "an LMDB's name ends in .lmdb; correct the root or io_backend: type"
+            if len(set(roots.values())) > 1 and str(dataset.get("type")).startswith("USRDA"):
+                remedy = "leave io_backend out; each root is told by its name"
             review.fault(("datasets", phase, key), message, remedy)
 
 

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 Keys = tuple[str, ...]
+# names that mean another one, though a third looks more like them
+MEANT = {"loss_weight": "perceptual_weight"}
 
 
 class Fault(NamedTuple):
@@ -44,6 +46,8 @@ class OptionsError(ValueError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """``did you mean 'x'?`` for the known name that looks most like ``name``; "" where none does."""
     lower = {candidate.lower(): candidate for candidate in known}
+    if MEANT.get(name.lower()) in lower:
+        return f"did you mean {MEANT[name.lower()]!r}?"
     found = get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
     if not found and len(name) > 1:
         found = sorted((candidate for candidate in lower if name.lower() in candidate), key=len)

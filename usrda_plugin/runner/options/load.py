@@ -59,11 +59,17 @@ def dump_options(opt: Options, file: str | Path) -> None:
 
 
 def _drop_nulls(opt: Options) -> None:
-    """Take out blocks that a file has set to null to be rid of a base's; BasicSR would stumble over them."""
+    """Take out what a file has set to null to be rid of a base's; BasicSR would stumble over it.
+
+    These are blocks, and the keys of ``train`` and of its losses, which BasicSR compares with numbers.
+    """
     metrics = opt["val"].get("metrics") if isinstance(opt.get("val"), dict) else None
-    for blocks in (opt, opt.get("datasets"), metrics):
+    train = opt["train"] if isinstance(opt.get("train"), dict) else {}
+    losses = [block for key, block in train.items() if key.endswith("_opt")]
+    for blocks in (opt, opt.get("datasets"), metrics, train, *losses):
         if isinstance(blocks, dict):
-            for key in [key for key, value in blocks.items() if value is None]:
+            # a loss whose type is null is told as one without a type
+            for key in [key for key, value in blocks.items() if value is None and key != "type"]:
                 del blocks[key]
 
 

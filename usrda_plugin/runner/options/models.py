@@ -24,7 +24,7 @@ def check_model_needs(review: Review) -> None:
     from basicsr.models.srgan_model import SRGANModel
 
     model: Any = find(MODELS, review.opt.get("model_type"))
-    if model is None:
+    if model is None or any(fault.keys == ("train",) for fault in review.faults):
         return
     if issubclass(model, SRGANModel):
         for keys in (("network_d",), ("train", "optim_d"), ("train", "gan_opt")):
@@ -57,21 +57,44 @@ def _check_terms(review: Review) -> None:
             "no term of USR-DA has a weight",
             "add at least rec_opt: {loss_weight: 1} and pixel_opt",
         )
-    for name, critic in CRITIC_TERMS.items():
-        asking = [term for term in critic.asked_by if term in active]
-        if asking and _weighs(train, f"{critic.criterion}_opt"):
-            review.need((f"network_d_{name}",), f"the terms {', '.join(asking)} ask this critic")
+    asking = {
+        name: [term for term in critic.asked_by if term in active] if _weighs(train, f"{critic.criterion}_opt") else []
+        for name, critic in CRITIC_TERMS.items()
+    }
+    for name, terms in asking.items():
+        if terms:
+            review.need((f"network_d_{name}",), f"the terms {', '.join(terms)} ask this critic")
             review.need(("train", "optim_d"), "critics are trained by it")
+        elif review.at("path", f"pretrain_network_d_{name}") is not None:
+            message = "no active term asks this critic, so the file would never be loaded"
+            wanted = " or ".join(f"{term}_opt" for term in CRITIC_TERMS[name].asked_by)
+            remedy = f"remove it, or give {wanted} and {CRITIC_TERMS[name].criterion}_opt a weight"
+            review.fault(("path", f"pretrain_network_d_{name}"), message, remedy)
+    if any(asking.values()):
+        _check_adversarial_phase(review)
     _check_domains(review, [term for term in active if term in OF_TARGET])
     if "align" in active:
         _check_feature_width(review)
+
+
+def _check_adversarial_phase(review: Review) -> None:
+    """The generator meets the critics only after ``psnr_iter`` and ``net_d_init_iters`` iterations."""
+    counts = {key: review.at("train", key) or 0 for key in ("psnr_iter", "net_d_init_iters")}
+    total = review.at("train", "total_iter")
+    if not isinstance(total, int) or sum(counts.values()) < total:
+        return
+    told = " and ".join(f"{key} {count}" for key, count in counts.items() if count)
+    message = f"the adversarial terms would never begin: {told} against total_iter {total}"
+    remedy = f"set total_iter above {sum(counts.values())}, or begin earlier, or drop the adversarial terms"
+    review.fault(("train", "psnr_iter" if counts["psnr_iter"] else "net_d_init_iters"), message, remedy)
 
 
 def _check_feature_width(review: Review) -> None:
     """D_f judges feature maps, so it takes as many channels as these have."""
     made = _argument(review, "network_g", "num_feat")
     judged = _argument(review, "network_d_f", "num_in_ch")
-    if None not in (made, judged) and made != judged:
+    # a width below 1 is reported where it stands
+    if None not in (made, judged) and made != judged and isinstance(made, int) and made >= 1:
         message = f"network_d_f takes {judged} channels, but the feature maps of network_g have {made} (its num_feat)"
         review.fault(("network_d_f", "num_in_ch"), message, f"set num_in_ch: {made}")
 

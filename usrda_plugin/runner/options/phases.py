@@ -21,6 +21,7 @@ def check_phases(review: Review) -> None:
         _check_testing(review)
     for phase, dataset in review.datasets():
         _check_dataset(review, phase, dataset)
+    _check_set_names(review)
     _check_metrics_have_truth(review)
 
 
@@ -81,6 +82,19 @@ def _check_dataset(review: Review, phase: str, dataset: Options) -> None:
         review.need((*keys, key), f"{dataset.get('type') or 'the data set'} reads it")
     if model.__name__ == "RealESRGANDataset" and not _lmdb(dataset):
         review.need((*keys, "meta_info"), "RealESRGANDataset takes from it which images there are")
+
+
+def _check_set_names(review: Review) -> None:
+    """Metrics and saved images go by the name of the data set, so each needs one of its own."""
+    owners: dict[str, str] = {}
+    for phase, dataset in review.datasets():
+        name = dataset.get("name")
+        if phase == "train" or not isinstance(name, str):
+            continue
+        if name in owners:
+            message = f"{owners[name]} is called {name!r} too; they would share metrics and folders of images"
+            review.fault(("datasets", phase, "name"), message, "give each data set a name of its own")
+        owners.setdefault(name, phase)
 
 
 def _lmdb(dataset: Options) -> bool:

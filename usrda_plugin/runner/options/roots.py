@@ -164,9 +164,20 @@ def _listed(review: Review, keys: Keys, file: Path, root: ImageRoot, *, ours: bo
         absent = [name for name in names if not (root.path / name).is_file()]
     if absent:
         message = f"{len(absent)} of {len(names)} images that {file} lists are not in {root.path}: {some(absent)}"
-        review.fault(keys, message, "correct the list (paths in it start at the root), or the root")
+        spaced = [line for line in lines if line.split()[0] in set(absent) and _has_space(line)]
+        remedy = (
+            f"a name ends at the first space, so names with spaces cannot be listed ({some(spaced, 1)}); rename them"
+            if spaced
+            else "correct the list (paths in it start at the root), or the root"
+        )
+        review.fault(keys, message, remedy)
         return None
     return ImageRoot(root.keys, root.domain, root.path, names, root.shapes)
+
+
+def _has_space(line: str) -> bool:
+    """Whether more than a shape such as ``(480,480,3)`` or a compression level follows the first space."""
+    return re.fullmatch(r"\S+(\s+(\(.*\)|\d+))*", line) is None
 
 
 def _is_ours(dataset: Options) -> bool:

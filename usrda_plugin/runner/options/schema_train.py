@@ -46,7 +46,7 @@ class Weighted(Block):
 class Loss(Component):
     """A registered loss."""
 
-    loss_weight: Real | None = key("Weight in the sum; 0 switches it off where the model is USRDAModel")
+    loss_weight: Real | None = key("Weight in the sum; 0 switches it off where the model is USRDAModel", ge=0)
 
 
 class PixelLoss(Loss):

@@ -45,8 +45,9 @@ def _validated(review: Review, model: type[Block], raw: Options) -> Block:
         try:
             return model.model_validate(raw)
         except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                place = _place(raw, detail["loc"])
+            # places are looked up before anything is taken out: each kind of data set complains of the same one
+            found = [(_place(raw, detail["loc"]), detail) for detail in error.errors(include_url=False)]
+            for place, detail in found:
                 message, remedy = _explain(model, place, detail)
                 review.fault(place, message, remedy)
                 raw = _without(raw, place)
@@ -70,7 +71,8 @@ def _explain(model: type[Block], place: Keys, detail: ErrorDetails) -> tuple[str
         known = usual_keys(block) if block else []
         return unknown_key(place[-1], known)
     message = detail["msg"].replace("Input should be", "expected")
-    message = message.replace("valid dictionary or instance of", "block").replace("a valid dictionary", "a block")
+    if kind in ("model_type", "dict_type"):
+        message = f"expected a block, found {'a list' if isinstance(found, list) else repr(found)}"
     if "found" not in message:
         message = f"{message}, found {found!r}"
     if kind == "literal_error":
@@ -119,7 +121,7 @@ def _without(raw: Options, place: Keys) -> Options:
     if not place:
         return raw
     head, *rest = place
-    if not rest:
+    if not rest or not isinstance(raw.get(head), dict):
         return {key: value for key, value in raw.items() if key != head}
     return {key: _without(value, tuple(rest)) if key == head else value for key, value in raw.items()}
 

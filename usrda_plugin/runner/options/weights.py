@@ -9,17 +9,36 @@ from contextlib import redirect_stdout
 from copy import deepcopy
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from usrda_plugin.archs.warm_start import PARTS
 from usrda_plugin.runner.options.faults import Keys, some
-from usrda_plugin.runner.options.registered import NETWORKS, find
+from usrda_plugin.runner.options.registered import MODELS, NETWORKS, find, is_foreign
 from usrda_plugin.runner.options.review import Options, Review
 
 PREFIX = "pretrain_network_"
+STATE_KEYS = ("epoch", "iter", "optimizers", "schedulers")
+# in errors of building that are those of a device, and no fault of the options
+DEVICES = ("meta", "cuda", "nvidia")
+
+
+class Content(NamedTuple):
+    """What a file should hold, in words: by name, what BasicSR saves of it, and what to do where it is damaged."""
+
+    noun: str
+    example: str
+    mend: str
+
+
+WEIGHTS = Content("weights", "a file of BasicSR's, with params or params_ema", "get it again")
+STATE = Content(
+    "a training state",
+    "a *.state file of training_states/",
+    "remove it, then --auto_resume goes on from the one before",
+)
 
 
 def check_networks(review: Review) -> None:
@@ -29,7 +48,7 @@ def check_networks(review: Review) -> None:
         if file is None or not isinstance(file, str):
             continue
         if key == "resume_state":
-            _exists(review, ("path", key), Path(file))
+            _check_state(review, ("path", key), Path(file))
         elif key.startswith(PREFIX) and _exists(review, ("path", key), Path(file)):
             name, part = _network_and_part(key.removeprefix(PREFIX))
             if f"network_{name}" not in review.opt:
@@ -38,6 +57,17 @@ def check_networks(review: Review) -> None:
                 )
             else:
                 _check_file(review, key, Path(file), built.get(f"network_{name}"), name, part)
+    if not review.is_train:
+        _check_trained(review, built.get("network_g"))
+
+
+def _check_trained(review: Review, network: nn.Module | None) -> None:
+    """A test of a network with weights needs these; models of others load what they want."""
+    if network is None or is_foreign(MODELS, review.opt.get("model_type")):
+        return
+    if any(True for _ in network.parameters()) and not review.at("path", "pretrain_network_g"):
+        message = "pretrain_network_g is missing; a network with random weights would be measured"
+        review.fault(("path", "pretrain_network_g"), message, "add pretrain_network_g below path: its trained weights")
 
 
 def weights_fit(network: nn.Module, content: Any, param_key: str | None, part: str | None = None) -> str:
@@ -100,34 +130,43 @@ def _check_file(review: Review, key: str, file: Path, network: nn.Module | None,
         review.fault(keys, f"{file}: {misfit}", remedy)
 
 
-def _open(review: Review, keys: Keys, file: Path) -> Mapping[str, Any] | None:
+def _check_state(review: Review, keys: Keys, file: Path) -> None:
+    content = _open(review, keys, file, STATE) if _exists(review, keys, file) else None
+    lacking = [key for key in STATE_KEYS if key not in content] if content is not None else []
+    if lacking:
+        message = f"{file} is no training state: it has no {', '.join(lacking)}"
+        remedy = f"give {STATE.example}; weights to start from go to pretrain_network_g"
+        review.fault(keys, message, remedy)
+
+
+def _open(review: Review, keys: Keys, file: Path, wanted: Content = WEIGHTS) -> Mapping[str, Any] | None:
     try:
         content = _load(file)
     except pickle.UnpicklingError as error:
         code = "Weights only load failed" in str(error) and "GLOBAL" in str(error)
         message = (
-            f"{file} holds Python code or objects, which are not loaded" if code else f"{file} is not a file of weights"
+            f"{file} holds Python code or objects, which are not loaded"
+            if code
+            else f"{file} is not a file of {wanted.noun}"
         )
         review.fault(
             keys,
             message,
             "save it again as plain tensors with a PyTorch that you trust it to"
             if code
-            else "give a file saved by torch.save",
+            else ("give a file saved by torch.save" if wanted is WEIGHTS else wanted.mend),
         )
         return None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-        review.fault(
-            keys,
-            f"{file} cannot be opened as weights: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            "it may be damaged or cut off; get it again",
-        )
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = f"{file} cannot be opened as {wanted.noun}: {reason}"
+        review.fault(keys, message, f"it may be damaged or cut off; {wanted.mend}")
         return None
     if not isinstance(content, Mapping):
         review.fault(
             keys,
-            f"{file} holds a {type(content).__name__}, no weights",
-            "give a file of BasicSR's, with params or params_ema",
+            f"{file} holds a {type(content).__name__}, not {wanted.noun}",
+            f"give {wanted.example}",
         )
         return None
     return content
@@ -156,8 +195,8 @@ def _build(review: Review, key: str, network: Options) -> nn.Module | None:
         with torch.device("meta"), redirect_stdout(StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             built = item(**deepcopy(arguments))
-    except (ValueError, NotImplementedError, AssertionError) as error:
-        if "meta" not in str(error):
+    except (ValueError, NotImplementedError, AssertionError, RuntimeError, ZeroDivisionError) as error:
+        if not any(device in str(error).lower() for device in DEVICES):
             review.fault((key,), f"{network['type']} refuses these options: {error}", "correct them")
         return None
     except Exception:  # some networks cannot be built without memory or without a GPU; that is no fault of the options
