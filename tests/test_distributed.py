@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ import pytest
 import torch
 import yaml
 
+from tests.usrda_options import SIX_TERMS
 from usrda_plugin.cli.basicsr import main
 
 pytestmark = pytest.mark.slow
@@ -106,13 +108,7 @@ OPTIONS: Options = {
         "optim_d": {"type": "Adam", "lr": 1e-3},
         "scheduler": {"type": "MultiStepLR", "milestones": [100], "gamma": 0.5},
         "pixel_opt": {"type": "L1Loss", "loss_weight": 1},
-        "gan_opt": {"type": "GANLoss", "gan_type": "lsgan", "loss_weight": 0.01},
-        "align_opt": {"type": "USRDAAlignLoss", "loss_weight": 0.01},
-        "rec_opt": {"loss_weight": 1},
-        "res_opt": {"type": "L1Loss", "loss_weight": 1},
-        "sty_opt": {"type": "GANLoss", "gan_type": "lsgan", "loss_weight": 0.01},
-        "idt_opt": {"type": "L1Loss", "loss_weight": 0.01},
-        "cyc_opt": {"loss_weight": 1},
+        **deepcopy(SIX_TERMS),
     },
     "val": {
         "val_freq": 100,

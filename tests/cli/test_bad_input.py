@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 import yaml
 from basicsr.utils.registry import ARCH_REGISTRY
 
+from tests.usrda_options import SIX_TERMS
 from usrda_plugin.cli.basicsr import main
 
 Options = dict[str, Any]
@@ -54,13 +56,7 @@ TRAINING: Options = {
         "optim_d": {"type": "Adam", "lr": 1e-4},
         "scheduler": {"type": "MultiStepLR", "milestones": [1], "gamma": 0.5},
         "pixel_opt": {"type": "L1Loss", "loss_weight": 1},
-        "gan_opt": {"type": "GANLoss", "gan_type": "lsgan", "loss_weight": 0.01},
-        "align_opt": {"type": "USRDAAlignLoss", "loss_weight": 0.01},
-        "rec_opt": {"loss_weight": 1},
-        "res_opt": {"type": "L1Loss", "loss_weight": 1},
-        "sty_opt": {"type": "GANLoss", "gan_type": "lsgan", "loss_weight": 0.01},
-        "idt_opt": {"type": "L1Loss", "loss_weight": 0.01},
-        "cyc_opt": {"loss_weight": 1},
+        **deepcopy(SIX_TERMS),
     },
     "val": {"val_freq": 10, "save_img": False, "metrics": METRICS},
     "logger": {"print_freq": 1, "save_checkpoint_freq": 10, "use_tb_logger": True},

@@ -3,7 +3,7 @@
 import pytest
 
 from usrda_plugin.method import networks_used
-from usrda_plugin.models.objective import leaves_networks_idle
+from usrda_plugin.models.objective import active_terms, asking_terms, leaves_networks_idle
 
 ALL = ("align", "rec", "res", "sty", "idt", "cyc")
 
@@ -36,6 +36,15 @@ def test_the_networks_on_the_way_to_a_tensor_are_used(wanted, networks):
 )
 def test_what_some_phase_leaves_out_is_told(terms, psnr_iter, idle):
     options = {f"{term}_opt": {"loss_weight": 1.0 if term in terms else 0} for term in ALL}
+    options["pixel_opt"] = {"loss_weight": 1.0}  # the part without which rec and cyc would be no terms
     assert leaves_networks_idle({**options, "psnr_iter": psnr_iter}) is idle
     absent = {key: block for key, block in options.items() if block["loss_weight"]}
     assert leaves_networks_idle({**absent, "psnr_iter": psnr_iter}) is idle
+
+
+def test_a_term_without_a_part_asks_no_critic_and_uses_no_network():
+    options = {"rec_opt": {"loss_weight": 1}, "res_opt": {"type": "L1Loss"}, "sty_opt": {"loss_weight": 0.1}}
+    assert active_terms(options) == ("res", "sty")
+    assert asking_terms(options) == {"f": [], "t": ["sty"], "y": []}
+    assert active_terms({**options, "gan_opt": {}}) == ("rec", "res", "sty")
+    assert asking_terms({**options, "gan_opt": {}})["y"] == ["rec"]

@@ -83,7 +83,7 @@ def build_objective(train_opt: dict[str, Any], to: torch.device) -> Objective:
     weights = {_log_name(term, ""): weight for term, (_, weight) in own.items()}
     for term in outer:
         weights |= {_log_name(term, part): outer[term] * weight for part, (_, weight) in parts.items()}
-    active = tuple(term for term in TERMS if any(w for name, w in weights.items() if name.startswith(f"l_g_{term}")))
+    active = active_terms(train_opt)
     if not active:
         raise ValueError("train: no term has a weight; give at least rec_opt and pixel_opt a loss_weight")
     if criteria.perceptual is not None and not hasattr(criteria.perceptual, "distance"):
@@ -101,9 +101,27 @@ def build_objective(train_opt: dict[str, Any], to: torch.device) -> Objective:
     return _objective(active, criteria, weights)
 
 
+def active_terms(train_opt: dict[str, Any]) -> tuple[str, ...]:
+    """The terms that have a weight; rec and cyc need a part with a weight too. Asked before anything is built."""
+    has_parts = any(_weight(train_opt.get(key), weight_key) for key, weight_key in SHARED_PARTS.values())
+    weighed = (term for term in TERMS if _weight(train_opt.get(f"{term}_opt"), "loss_weight"))
+    return tuple(term for term in weighed if has_parts or term in OWN_CRITERIA)
+
+
+def asking_terms(train_opt: dict[str, Any]) -> dict[str, list[str]]:
+    """For each critic the active terms that ask it; none where their criterion has no weight."""
+    active = active_terms(train_opt)
+    return {
+        name: [term for term in critic.asked_by if term in active]
+        if _weight(train_opt.get(f"{critic.criterion}_opt"), "loss_weight")
+        else []
+        for name, critic in CRITIC_TERMS.items()
+    }
+
+
 def leaves_networks_idle(train_opt: dict[str, Any]) -> bool:
     """Whether in some phase of the training not all of E, G_SR and G_t are used; asked before anything is built."""
-    terms = [term for term in TERMS if _weight(train_opt.get(f"{term}_opt"), "loss_weight")]
+    terms = active_terms(train_opt)
     phases = [terms, [term for term in terms if term in PSNR_TERMS]] if train_opt.get("psnr_iter") else [terms]
     used = [networks_used([tensor for term in phase for tensor in TERMS[term].reads]) for phase in phases]
     return any(networks != networks_used(PAPER) for networks in used)

@@ -15,6 +15,7 @@ from basicsr.archs.rrdbnet_arch import RRDBNet
 from PIL import Image
 
 import usrda_plugin  # noqa: F401 - makes BasicSR importable and registers our classes
+from tests.usrda_options import SIX_TERMS
 from usrda_plugin.runner.options import Fault, OptionsError, load_options
 
 Options = dict[str, Any]
@@ -114,13 +115,7 @@ def unpaired(paired: Options, pictures: Path) -> Options:
     }
     opt["train"] |= {
         "optim_d": {"type": "Adam", "lr": 0.0001},
-        "gan_opt": {"type": "GANLoss", "gan_type": "lsgan", "loss_weight": 0.01},
-        "align_opt": {"type": "USRDAAlignLoss", "loss_weight": 0.01},
-        "rec_opt": {"loss_weight": 1},
-        "res_opt": {"type": "L1Loss", "loss_weight": 1},
-        "sty_opt": {"type": "GANLoss", "gan_type": "lsgan", "loss_weight": 0.01},
-        "idt_opt": {"type": "L1Loss", "loss_weight": 0.01},
-        "cyc_opt": {"loss_weight": 1},
+        **deepcopy(SIX_TERMS),
     }
     return opt
 

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from usrda_plugin.runner.options.registered import MODELS, NETWORKS, find
-from usrda_plugin.runner.options.review import Options, Review
+from usrda_plugin.runner.options.review import Review
 
 REAL_ESRGAN = (
     *("resize_prob", "resize_range", "gaussian_noise_prob", "noise_range", "poisson_scale_range", "gray_noise_prob"),
@@ -46,21 +46,17 @@ def _check_something_to_minimise(review: Review, model: str) -> None:
 def _check_terms(review: Review) -> None:
     """Critics and target images that the active terms of USR-DA ask for."""
     from usrda_plugin.method import CRITIC_TERMS
+    from usrda_plugin.models.objective import active_terms, asking_terms
 
-    train = review.block("train")
-    parts = [key for key in ("pixel_opt", "perceptual_opt", "gan_opt") if _weighs(train, key)]
-    paired = [term for term in ("rec", "cyc") if parts and _weighs(train, f"{term}_opt", absent=0.0)]
-    active = paired + [term for term in ("align", "res", "sty", "idt") if _weighs(train, f"{term}_opt")]
+    # what is no block has been reported
+    train = {key: block for key, block in review.block("train").items() if isinstance(block, dict)}
+    active, asking = active_terms(train), asking_terms(train)
     if not active:
         review.fault(
             ("train", "rec_opt"),
             "no term of USR-DA has a weight",
             "add at least rec_opt: {loss_weight: 1} and pixel_opt",
         )
-    asking = {
-        name: [term for term in critic.asked_by if term in active] if _weighs(train, f"{critic.criterion}_opt") else []
-        for name, critic in CRITIC_TERMS.items()
-    }
     for name, terms in asking.items():
         if terms:
             review.need((f"network_d_{name}",), f"the terms {', '.join(terms)} ask this critic")
@@ -114,11 +110,3 @@ def _check_domains(review: Review, wanting: list[str]) -> None:
     if wanting and dataset.get("type") == "USRDADataset" and not dataset.get("dataroot_target"):
         message = f"the terms {', '.join(wanting)} look at target images, and there are none"
         review.fault((*keys, "dataroot_target"), message, "give a folder of target images, or drop these terms")
-
-
-def _weighs(train: Options, key: str, absent: float = 1.0) -> bool:
-    block = train.get(key)
-    if not isinstance(block, dict):
-        return False
-    weight = block.get("perceptual_weight" if key == "perceptual_opt" else "loss_weight", absent)
-    return isinstance(weight, int | float) and weight > 0
