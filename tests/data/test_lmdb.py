@@ -7,11 +7,11 @@ import lmdb
 import numpy as np
 import pytest
 from basicsr.data.paired_image_dataset import PairedImageDataset
-from hypothesis import given
-from hypothesis import strategies as st
 
+from usrda_plugin.data.encoding import ENCODINGS, Encoding, encode
 from usrda_plugin.data.images import ImageSource
-from usrda_plugin.data.lmdb import make_lmdb, tiles, unique_keys, verify_lmdb
+from usrda_plugin.data.layout import Layout
+from usrda_plugin.data.lmdb import make_lmdb, unique_keys, verify_lmdb
 
 Write = Callable[[Path, np.ndarray], Path]
 Noise = Callable[..., np.ndarray]
@@ -19,7 +19,7 @@ Noise = Callable[..., np.ndarray]
 
 @pytest.fixture
 def noise_lmdb(noise_folder: Path, tmp_path: Path) -> Path:
-    assert make_lmdb(noise_folder, tmp_path / "noise.lmdb") == 5
+    assert make_lmdb(noise_folder, tmp_path / "noise.lmdb", layout=Layout(encoding="png")) == 5
     return tmp_path / "noise.lmdb"
 
 
@@ -33,12 +33,18 @@ def test_the_list_is_as_basicsr_writes_it(noise_lmdb: Path) -> None:
     assert (noise_lmdb / "meta_info.txt").read_text().splitlines() == lines
 
 
-def test_basicsr_reads_pairs_from_it(tmp_path: Path, write: Write, noise: Noise) -> None:
+def test_the_list_says_that_images_are_not_compressed(noise_folder: Path, tmp_path: Path) -> None:
+    make_lmdb(noise_folder, tmp_path / "plain.lmdb")
+    assert (tmp_path / "plain.lmdb" / "meta_info.txt").read_text().splitlines()[4] == "4.ppm (40,48,3) 0"
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_basicsr_reads_pairs_from_it(encoding: Encoding, tmp_path: Path, write: Write, noise: Noise) -> None:
     for number in range(3):
         write(tmp_path / "hr" / f"{number}.png", noise(32, 32, number))
         write(tmp_path / "lr" / f"{number}.png", noise(16, 16, number))
     for name in ("hr", "lr"):
-        make_lmdb(tmp_path / name, tmp_path / f"{name}.lmdb")
+        make_lmdb(tmp_path / name, tmp_path / f"{name}.lmdb", layout=Layout(encoding=encoding))
     roots = {"dataroot_gt": str(tmp_path / "hr.lmdb"), "dataroot_lq": str(tmp_path / "lr.lmdb")}
     dataset = PairedImageDataset({**roots, "io_backend": {"type": "lmdb"}, "scale": 2, "phase": "val"})
     assert len(dataset) == 3
@@ -46,11 +52,15 @@ def test_basicsr_reads_pairs_from_it(tmp_path: Path, write: Write, noise: Noise)
     np.testing.assert_array_equal(gt, noise(32, 32, 2))
 
 
-def test_16_bit_images_keep_their_levels(tmp_path: Path, write: Write) -> None:
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_16_bit_images_keep_their_levels(encoding: Encoding, tmp_path: Path, write: Write) -> None:
     levels = np.random.default_rng(0).integers(0, 2**16, (8, 9, 3)).astype(np.uint16)
     write(tmp_path / "deep" / "a.png", levels)
-    make_lmdb(tmp_path / "deep", tmp_path / "deep.lmdb")
-    np.testing.assert_array_equal(ImageSource.open(tmp_path / "deep.lmdb").read(0), levels)
+    make_lmdb(tmp_path / "deep", tmp_path / "deep.lmdb", layout=Layout(encoding=encoding))
+    source = ImageSource.open(tmp_path / "deep.lmdb")
+    np.testing.assert_array_equal(source.read(0), levels)
+    with source.opened(0) as image:
+        np.testing.assert_array_equal(image, levels)
 
 
 def test_a_taken_name_is_refused_and_what_is_there_stays(noise_folder: Path, tmp_path: Path) -> None:
@@ -61,11 +71,23 @@ def test_a_taken_name_is_refused_and_what_is_there_stays(noise_folder: Path, tmp
     assert [file.name for file in (tmp_path / "taken.lmdb").iterdir()] == ["precious"]
 
 
-def test_a_name_without_the_ending_and_a_crop_of_nothing_are_refused(noise_folder: Path, tmp_path: Path) -> None:
+def test_a_name_without_the_ending_is_refused(noise_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must end in \.lmdb, found .*images"):
         make_lmdb(noise_folder, tmp_path / "images")
-    with pytest.raises(ValueError, match="at least 1 pixel, found 0"):
-        make_lmdb(noise_folder, tmp_path / "a.lmdb", crop=0)
+
+
+def test_a_tile_named_as_another_image_is_refused(
+    noise_folder: Path, tmp_path: Path, write: Write, noise: Noise
+) -> None:
+    write(noise_folder / "0_s002.png", noise(40, 40))
+    with pytest.raises(ValueError, match="two images would have the key '0_s002'"):
+        make_lmdb(noise_folder, tmp_path / "out" / "tiles.lmdb", layout=Layout(crop=47))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_image_smaller_than_the_multiple_is_named(noise_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"0\.png: expected at least 41x41 pixels, found 40x48"):
+        make_lmdb(noise_folder, tmp_path / "a.lmdb", layout=Layout(multiple=41))
 
 
 def test_all_unreadable_images_are_named_and_nothing_is_left_behind(noise_folder: Path, tmp_path: Path) -> None:
@@ -108,24 +130,35 @@ def test_it_grows_beyond_its_first_size(
 
 
 def test_tiles_are_entries_of_their_own(noise_folder: Path, tmp_path: Path, noise: Noise) -> None:
-    assert make_lmdb(noise_folder, tmp_path / "tiles.lmdb", crop=32) == 5 * 4
+    assert make_lmdb(noise_folder, tmp_path / "tiles.lmdb", layout=Layout(crop=32)) == 5 * 4
     source = ImageSource.open(tmp_path / "tiles.lmdb")
     assert source.entries[:4] == ["0_s001", "0_s002", "0_s003", "0_s004"]
     np.testing.assert_array_equal(source.read(3), noise(40, 48, 0)[8:, 16:])
-
-
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20))
-def test_tiles_cover_every_pixel_and_none_is_smaller_than_it_must_be(height: int, width: int, size: int) -> None:
-    numbered = np.arange(height * width).reshape(height, width, 1)
-    cut = dict(tiles(numbered, size))
-    assert {n for tile in cut.values() for n in tile.ravel()} == set(range(height * width))
-    assert {tile.shape[:2] for tile in cut.values()} == {(min(height, size), min(width, size))}
 
 
 def test_keys_are_unique_and_of_letters_that_basicsr_takes() -> None:
     entries = ["a.png", "a.jpg", "a_2.png", "my photo.v2.png", "Grün.png", "below/a.png"]
     keys = unique_keys(entries)
     assert keys == ["a", "a_2", "a_2_2", "my_photo_v2", "Gr_n", "below/a"]
+
+
+def test_tiles_of_hr_and_lr_images_show_the_same_place(tmp_path: Path, write: Write, noise: Noise) -> None:
+    small = noise(21, 26)
+    # a remainder that belongs to no LR pixel, at the right and the bottom
+    write(tmp_path / "hr" / "a.png", np.pad(small.repeat(4, 0).repeat(4, 1), ((0, 3), (0, 2), (0, 0))))
+    write(tmp_path / "lr" / "a.png", small)
+    make_lmdb(tmp_path / "hr", tmp_path / "hr.lmdb", layout=Layout(crop=32, step=20, multiple=4))
+    make_lmdb(tmp_path / "lr", tmp_path / "lr.lmdb", layout=Layout(crop=8, step=5))
+    hr = ImageSource.open(tmp_path / "hr.lmdb")
+    lr = hr.partners(tmp_path / "lr.lmdb")
+    assert len(lr) == len(hr) == 4 * 5
+    for index in range(len(hr)):
+        np.testing.assert_array_equal(hr.read(index)[::4, ::4], lr.read(index))
+
+
+def test_an_lmdb_can_be_made_of_another(noise_lmdb: Path, tmp_path: Path, noise: Noise) -> None:
+    assert make_lmdb(noise_lmdb, tmp_path / "plain.lmdb") == 5
+    np.testing.assert_array_equal(ImageSource.open(tmp_path / "plain.lmdb").read(4), noise(40, 48, 4))
 
 
 def test_images_of_the_same_stem_both_arrive(tmp_path: Path, write: Write, noise: Noise) -> None:
@@ -138,6 +171,12 @@ def test_images_of_the_same_stem_both_arrive(tmp_path: Path, write: Write, noise
 
 def test_a_whole_lmdb_has_no_faults(noise_lmdb: Path) -> None:
     assert verify_lmdb(noise_lmdb) == []
+
+
+def test_an_uncompressed_entry_that_is_cut_off_is_a_fault(noise_folder: Path, tmp_path: Path, noise: Noise) -> None:
+    make_lmdb(noise_folder, tmp_path / "plain.lmdb")
+    change(tmp_path / "plain.lmdb", "3", encode(noise(40, 48, 3), "ppm")[:-1])
+    assert ["plain.lmdb: 3 as an image" in fault for fault in verify_lmdb(tmp_path / "plain.lmdb")] == [True]
 
 
 def test_faults_in_data_and_list_are_described_one_by_one(noise_lmdb: Path) -> None:

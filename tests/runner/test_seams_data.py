@@ -143,6 +143,29 @@ def test_basicsrs_own_prefetching_thread_dies_in_silence() -> None:
     assert thread.queue.empty(), "so whoever waits for the batch waits for ever"
 
 
+def test_a_run_starts_its_loader_once() -> None:
+    prefetcher = import_module("basicsr.data.prefetch_dataloader").CPUPrefetcher
+
+    class Loader:
+        started = 0
+
+        def __iter__(self) -> Iterator[int]:
+            self.started += 1
+            return iter(range(self.started, 3))
+
+    def train(begin: Any) -> int:
+        loader, fetched = Loader(), object.__new__(prefetcher)
+        begin(fetched, loader)
+        fetched.reset()  # as BasicSR's loop does before the first batch of each epoch
+        assert fetched.next() == loader.started
+        return loader.started
+
+    assert train(prefetcher.__init__) == 1
+    assert train(prefetcher.__init__.__wrapped__) == 2
+    asked_at_once = prefetcher(Loader())
+    assert [asked_at_once.next() for _ in range(3)] == [1, 2, None]
+
+
 def test_what_is_sent_to_a_spawned_worker_names_the_seams_first(folder: Path) -> None:
     data = import_module("basicsr.data")
     options = paired_options(folder)

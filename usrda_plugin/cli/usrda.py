@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from usrda_plugin import __version__
-from usrda_plugin.cli import doctor
+from usrda_plugin.cli import doctor, lmdb
 from usrda_plugin.cli.exits import run_command
 
 # a command is a module with these two: what adds its arguments, what runs it
@@ -21,6 +21,7 @@ COMMANDS: dict[str, Command] = {
         doctor.run,
         "say what is installed, which faults of BasicSR are mended, what is missing",
     ),
+    "lmdb": (lmdb.add_arguments, lmdb.run, "make an LMDB of a folder's images, or verify one"),
 }
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import cv2
 import numpy as np
 
+_PPM_HEADER = re.compile(rb"P6\s(\d{1,9})\s(\d{1,9})\s(255|65535)\s")
 
-def decode(content: bytes, where: str) -> np.ndarray:
+
+def decode(content: bytes | memoryview, where: str) -> np.ndarray:
     """Decode an image file to HWC RGB, uint8 or uint16, upright as its EXIF tag says.
 
     Alpha is dropped and gray repeated three times. Raises ValueError that names ``where`` if it is no readable image.
@@ -21,6 +25,23 @@ def decode(content: bytes, where: str) -> np.ndarray:
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"expected 8 or 16 bits per channel, found {image.dtype} in {where}; convert it to PNG")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def uncompressed(content: bytes | memoryview) -> np.ndarray | None:
+    """View the pixels of a PPM file where they lie, not writable: HWC RGB, uint8 or big-endian uint16.
+
+    Gives None for all other formats, for a PPM that is cut off, and for its rarer kinds, which ``decode`` may know.
+    """
+    header = _PPM_HEADER.match(content)
+    if header is None:
+        return None
+    width, height, largest = (int(number) for number in header.groups())
+    levels = np.dtype(np.uint8 if largest == 255 else ">u2")
+    if len(content) < header.end() + height * width * 3 * levels.itemsize:
+        return None
+    pixels = np.frombuffer(content, levels, count=height * width * 3, offset=header.end())
+    pixels.setflags(write=False)
+    return pixels.reshape(height, width, 3)
 
 
 def as_unit(levels: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from math import ceil
 
 import numpy as np
 
@@ -17,14 +16,27 @@ def bicubic_downsample(image: np.ndarray, scale: int) -> np.ndarray:
     """
     if scale != int(scale) or scale < 1:
         raise ValueError(f"bicubic_downsample: scale must be a whole number above zero, found {scale}")
-    scale, whole_numbers = int(scale), np.issubdtype(image.dtype, np.integer)
-    planes = np.moveaxis(np.atleast_3d(image), 2, 0).astype(np.float32, order="C")
-    for axis in (1, 2):  # rows first: with a rounding in between, the order shows
-        planes = _shrink(planes, axis, scale)
+    scale = int(scale)
+    reach = kernel_reach(scale)
+    ends = [(reach, reach + -length % scale) for length in image.shape[:2]] + [(0, 0)] * (image.ndim - 2)
+    return bicubic_inside(np.pad(image, ends, mode="symmetric"), scale)
+
+
+def bicubic_inside(image: np.ndarray, scale: int) -> np.ndarray:
+    """Shrink as ``bicubic_downsample`` does, without the LR pixels whose kernel looks beyond the image.
+
+    So from each of its four sides ``kernel_reach(scale)`` HR pixels are seen, but not shrunk; what is left of height
+    and width must be a multiple of the scale.
+    """
+    whole_numbers = np.issubdtype(image.dtype, np.integer)
+    lines = image.astype(np.float32)
+    for _ in range(2):  # rows first: with a rounding in between, the order shows
+        lines = _shrink(lines, scale)
         if whole_numbers:
-            planes = np.clip(np.floor(planes + 0.5), 0, np.iinfo(image.dtype).max)
-    result = np.moveaxis(planes, 0, 2).astype(image.dtype if whole_numbers else np.float32, order="C")
-    return result.reshape(*result.shape[:2], *image.shape[2:])
+            lines += 0.5
+            np.clip(np.floor(lines, out=lines), 0, np.iinfo(image.dtype).max, out=lines)
+        lines = np.swapaxes(lines, 0, 1)
+    return lines.astype(image.dtype if whole_numbers else np.float32, order="C")
 
 
 def kernel_reach(scale: int) -> int:
@@ -49,12 +61,14 @@ def _taps(scale: int) -> tuple[tuple[int, float], ...]:
     return tuple((offset, float(weight)) for offset, weight in enumerate(weights) if weight)
 
 
-def _shrink(planes: np.ndarray, axis: int, scale: int) -> np.ndarray:
-    """One pass along an axis, mirrored at its ends: a sum of strided slices, as all LR pixels have the same weights."""
-    length, reach = planes.shape[axis], kernel_reach(scale)
-    count = ceil(length / scale)
-    ends = [(0, 0)] * planes.ndim
-    ends[axis] = (reach, reach + count * scale - length)
-    lines = np.swapaxes(np.pad(planes, ends, mode="symmetric"), axis, 0)
-    slices = (lines[offset : offset + (count - 1) * scale + 1 : scale] * weight for offset, weight in _taps(scale))
-    return np.swapaxes(sum(slices, start=np.float32(0)), 0, axis)
+def _shrink(lines: np.ndarray, scale: int) -> np.ndarray:
+    """One pass along the first axis: a sum of strided slices, as all LR pixels have the same weights."""
+    count = (len(lines) - 2 * kernel_reach(scale)) // scale
+    flat = np.ascontiguousarray(lines).reshape(len(lines), -1)
+    total = np.zeros((count, flat.shape[1]), np.float32)
+    product = np.empty_like(total)
+    # tap by tap: another order of summation would fall to other levels where a sum lies between two
+    for offset, weight in _taps(scale):
+        np.multiply(flat[offset : offset + (count - 1) * scale + 1 : scale], np.float32(weight), out=product)
+        total += product
+    return total.reshape(count, *lines.shape[1:])

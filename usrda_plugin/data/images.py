@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from usrda_plugin.data.decoding import decode
+from usrda_plugin.data.decoding import decode, uncompressed
 from usrda_plugin.data.stores import ImageStore, open_store, read_lines
 
 _ORIENTATION_TAG = 0x0112
@@ -75,12 +76,25 @@ class ImageSource:
         """
         if index in self._decoded:
             return self._decoded[index]
-        with self.store.open(self.entries[index]) as file:
-            image = decode(file.read(), self.path(index))
+        with self.store.content(self.entries[index]) as content:
+            image = decode(content, self.path(index))
         if self.keep_decoded:
             image.setflags(write=False)
             self._decoded[index] = image
         return image
+
+    @contextmanager
+    def opened(self, index: int) -> Iterator[np.ndarray]:
+        """Look at an image, as ``read`` gives it, within the ``with`` alone; 16 bits may be big-endian.
+
+        An uncompressed image is not read as a whole: a patch of it costs no more than its own pixels.
+        """
+        if self.keep_decoded:
+            yield self.read(index)
+            return
+        with self.store.content(self.entries[index]) as content:
+            image = uncompressed(content)
+            yield decode(content, self.path(index)) if image is None else image
 
     def size(self, index: int) -> tuple[int, int]:
         """Return (height, width) of an image, from its header where that suffices. Raises as ``read`` does."""

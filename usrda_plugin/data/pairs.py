@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from usrda_plugin.data.decoding import as_8_bit, as_unit
-from usrda_plugin.data.degradation import bicubic_downsample, kernel_reach
+from usrda_plugin.data.degradation import bicubic_inside, kernel_reach
 from usrda_plugin.data.images import ImageSource
 from usrda_plugin.data.patches import Corner, mirror_up_to, random_corner
 
@@ -44,14 +44,13 @@ class MadePairs:
 
     def draw(self, rng: np.random.Generator, index: int) -> Pair:
         """Draw a place on the HR grid. Raises ValueError that names an image smaller than a patch."""
-        image = self.gt.read(index)
-        refuse_small(self.gt.path(index), image.shape, self.gt_size)
         margin = kernel_reach(self.scale)
         room = self.gt_size + 2 * margin
-        image = mirror_up_to(image, room, margin)
-        surroundings = random_corner(rng, image, room).cut(image, room)
-        small = bicubic_downsample(as_8_bit(surroundings) if self.quantize else as_unit(surroundings), self.scale)
-        lq = Corner(margin // self.scale, margin // self.scale).cut(small, self.gt_size // self.scale)
+        with self.gt.opened(index) as whole:
+            refuse_small(self.gt.path(index), whole.shape, self.gt_size)
+            image = mirror_up_to(whole, room, margin)
+            surroundings = random_corner(rng, image, room).cut(image, room).copy()
+        lq = bicubic_inside(as_8_bit(surroundings) if self.quantize else as_unit(surroundings), self.scale)
         gt = Corner(margin, margin).cut(surroundings, self.gt_size)
         return Pair(as_unit(lq) if self.quantize else np.clip(lq, 0, 1), as_unit(gt))
 
@@ -72,15 +71,15 @@ class GivenPairs:
 
     def draw(self, rng: np.random.Generator, index: int) -> Pair:
         """Draw a place on the LR grid. Raises ValueError that names images that do not fit each other or the patch."""
-        lq, gt = self.lq.read(index), self.gt.read(index)
-        misfit = self._misfit(index, lq.shape[:2], gt.shape[:2])
-        if misfit:
-            raise ValueError(misfit)
         size = self.gt_size // self.scale
-        refuse_small(self.lq.path(index), lq.shape, size)
-        corner = random_corner(rng, lq, size)
-        hr_corner = Corner(corner.top * self.scale, corner.left * self.scale)
-        return Pair(as_unit(corner.cut(lq, size)), as_unit(hr_corner.cut(gt, self.gt_size)))
+        with self.lq.opened(index) as lq, self.gt.opened(index) as gt:
+            misfit = self._misfit(index, lq.shape[:2], gt.shape[:2])
+            if misfit:
+                raise ValueError(misfit)
+            refuse_small(self.lq.path(index), lq.shape, size)
+            corner = random_corner(rng, lq, size)
+            hr_corner = Corner(corner.top * self.scale, corner.left * self.scale)
+            return Pair(as_unit(corner.cut(lq, size)), as_unit(hr_corner.cut(gt, self.gt_size)))
 
     def lq_path(self, index: int) -> str:
         """Name the LR image."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -34,6 +36,9 @@ class ImageStore(Protocol):
     def open(self, entry: str) -> BinaryIO:
         """Open the encoded image for reading."""
 
+    def content(self, entry: str) -> AbstractContextManager[bytes | memoryview]:
+        """Give the encoded image whole, which may be gone after the ``with``."""
+
 
 @dataclass(frozen=True)
 class FolderStore:
@@ -65,6 +70,11 @@ class FolderStore:
         """Open the encoded image for reading. Raises FileNotFoundError that names the file."""
         return (self.root / entry).open("rb")
 
+    @contextmanager
+    def content(self, entry: str) -> Iterator[bytes]:
+        """Give the encoded image whole. Raises FileNotFoundError that names the file."""
+        yield (self.root / entry).read_bytes()
+
 
 @dataclass(frozen=True)
 class LmdbStore:
@@ -87,20 +97,27 @@ class LmdbStore:
 
     def has(self, entry: str) -> bool:
         """Tell whether there is such an image."""
-        return self._get(entry) is not None
+        with lmdb_environment(self.root).begin(buffers=True) as transaction:
+            return transaction.get(entry.encode()) is not None
 
     def open(self, entry: str) -> BinaryIO:
         """Open the encoded image for reading. Raises FileNotFoundError that names the key."""
-        content = self._get(entry)
-        if content is None:
-            raise FileNotFoundError(
-                f"key {entry!r} is not in the LMDB {self.root}, though its list names it; make it again"
-            )
-        return BytesIO(content)
+        with self.content(entry) as content:
+            return BytesIO(content)
 
-    def _get(self, entry: str) -> bytes | None:
-        with lmdb_environment(self.root).begin() as transaction:
-            return transaction.get(entry.encode())
+    @contextmanager
+    def content(self, entry: str) -> Iterator[memoryview]:
+        """View the encoded image where it lies in the file; nothing of it is read before it is looked at.
+
+        The view is dead after the ``with``. Raises FileNotFoundError that names the key.
+        """
+        with lmdb_environment(self.root).begin(buffers=True) as transaction:
+            content = transaction.get(entry.encode())
+            if content is None:
+                raise FileNotFoundError(
+                    f"key {entry!r} is not in the LMDB {self.root}, though its list names it; make it again"
+                )
+            yield content
 
 
 def open_store(root: str | Path) -> ImageStore:

@@ -93,10 +93,10 @@ class USRDADataset(USRDASourceDataset):
 
     def _target_sample(self, rng: np.random.Generator, target: ImageSource) -> dict[str, Any]:
         index, size = int(rng.integers(len(target))), self.gt_size // self.scale
-        image = target.read(index)
-        refuse_small(target.path(index), image.shape, size)
-        patch: np.ndarray = random_corner(rng, image, size).cut(image, size)
-        x_t: torch.Tensor = to_tensor(random_pose(rng, **self.poses).apply(as_unit(patch)))
+        with target.opened(index) as image:
+            refuse_small(target.path(index), image.shape, size)
+            patch = as_unit(random_corner(rng, image, size).cut(image, size))
+        x_t: torch.Tensor = to_tensor(random_pose(rng, **self.poses).apply(patch))
         return {"x_t": x_t, "target_path": target.path(index)}
 
     def _faults(self) -> list[str]:

@@ -88,6 +88,11 @@ SEAMS = [
         "prefetch_mode: cpu: a dataset that raises makes the run wait for ever",
         data.raise_prefetch_errors,
     ),
+    Seam(
+        "prefetch_start",
+        "loader processes are started twice at the beginning; with prefetch_mode: cpu the first ones never end",
+        data.start_loading_once,
+    ),
     Seam("spawned_workers", "a spawned worker imports BasicSR without these seams", data.mend_spawned_workers),
     Seam(
         "undecodable_images",

@@ -110,6 +110,24 @@ def _raising(original: Callable[..., Any]) -> Callable[..., Any]:
     return __next__
 
 
+def start_loading_once() -> bool:
+    """Let the prefetcher begin with its loader when the first batch is asked for, which is after its first reset."""
+    return replace(import_module("basicsr.data.prefetch_dataloader").CPUPrefetcher, "__init__", _beginning_later)
+
+
+def _beginning_later(original: Callable[..., None]) -> Callable[..., None]:
+    def __init__(self: Any, loader: Any) -> None:
+        self.ori_loader = loader
+        self.loader = _batches(loader)
+
+    return __init__
+
+
+def _batches(loader: Any) -> Iterator[Any]:
+    """Begins with the loader when the first batch is asked for."""
+    yield from loader
+
+
 def mend_spawned_workers() -> bool:
     """Let a worker process that starts afresh import these seams before it meets a class of BasicSR."""
     return replace_everywhere(import_module("basicsr.data"), "build_dataloader", _sending_seams_ahead)
