@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from usrda_plugin.archs import USRDADiscriminator, USRDANet
 from usrda_plugin.method import CRITIC_TERMS, TERMS, Batch, Criteria, Critics, Pass, Step
-from usrda_plugin.models.usrda_model import frozen
+from usrda_plugin.models.updates import frozen
 
 
 class Row(NamedTuple):

@@ -16,16 +16,9 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(),
 TOLERANCE = 2e-3  # relative; convolutions add up in another order, and ten steps amplify it
 
 
-@pytest.fixture(autouse=True)
-def full_precision():
-    """Convolutions may use TF32 by default, matrix products may not."""
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        yield
-
-
-def build(folder, num_gpu):
+def build(folder, num_gpu, **train):
     torch.manual_seed(0)
-    return USRDAModel(copy.deepcopy({**options(folder), "num_gpu": num_gpu}))
+    return USRDAModel(copy.deepcopy({**options(folder, **{"tf32": False, **train}), "num_gpu": num_gpu}))
 
 
 def losses_of(model, iterations):
@@ -59,8 +52,14 @@ def test_a_checkpoint_moves_between_cpu_and_gpu(tmp_path, first, second):
     assert next(moved.net_g.parameters()).is_cuda == bool(second)
 
 
-def test_the_step_does_not_wait_for_the_device(tmp_path):
-    model = build(tmp_path, 1)
+# fp16's scaler asks the device whether gradients are finite, unless Adam is fused and asks it itself
+FREE_OF_WAITS = [{}, {"amp": "bf16"}, {"amp": "fp16"}, {"compile": True, "amp": "bf16"}, {"clip_grad_norm": 1.0}]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # torch.compile's own
+@pytest.mark.parametrize("train", FREE_OF_WAITS)
+def test_the_step_does_not_wait_for_the_device(tmp_path, train):
+    model = build(tmp_path, 1, tf32="auto", **train)
     losses_of(model, 3)
     model.feed_data(batch(9))
     torch.cuda.set_sync_debug_mode("error")
@@ -68,6 +67,33 @@ def test_the_step_does_not_wait_for_the_device(tmp_path):
         model.optimize_parameters(4)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_the_profile_of_a_step_shows_no_wait_and_no_copy_to_the_host(tmp_path):
+    model = build(tmp_path, 1)
+    losses_of(model, 3)
+    model.feed_data(batch(9))
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profile:
+        model.optimize_parameters(4)
+    seen = {event.key for event in profile.key_averages()}
+    assert any("aten::convolution" in name for name in seen)
+    waits = ("cudaStreamSynchronize", "cudaEventSynchronize", "aten::item", "aten::_local_scalar_dense", "Memcpy DtoH")
+    assert not [name for name in seen if name.startswith(waits)]
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        dict.fromkeys(("channels_last", "fused_adam", "joint_batches"), False),
+        {"gradient_checkpointing": "block"},
+        {"gradient_accumulation_steps": 2},
+    ],
+)
+def test_switches_change_no_loss_on_the_gpu(tmp_path, train):
+    plain, switched = losses_of(build(tmp_path, 1), 5), losses_of(build(tmp_path, 1, **train), 5)
+    for expected, found in zip(plain, switched, strict=True):
+        assert found == pytest.approx(expected, rel=TOLERANCE, abs=1e-4)
 
 
 @pytest.mark.parametrize("num_gpu", ["1", "auto"])

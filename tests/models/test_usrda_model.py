@@ -1,11 +1,14 @@
 """USRDAModel: the step, its phases, what it logs, what it saves and starts from."""
 
 import copy
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
 from usrda_plugin.models import USRDAModel
+from usrda_plugin.models.micro_batches import Passes
 from usrda_plugin.models.strips import strips
 
 NETWORK = {
@@ -64,6 +67,10 @@ def run(model, iterations, first=1, **options):
     return model
 
 
+def passes_of(model):
+    return Passes(partial(model.one_pass, model.objective), model.batch, model.micro_batches)
+
+
 def state(network):
     return {key: value.clone() for key, value in network.state_dict().items()}
 
@@ -95,8 +102,7 @@ def test_a_step_moves_all_six_networks(tmp_path):
 def test_the_generators_step_leaves_no_gradient_in_the_critics(tmp_path):
     model = build(tmp_path)
     model.feed_data(batch())
-    tensors = model.net_g(model.batch.x_s, model.batch.x_t, model.objective.reads)
-    model.step_generator(model.objective, tensors)
+    model.step_generator(model.objective, passes_of(model))
     assert all(p.grad is None for critic in model.critics.values() for p in critic.parameters())
     assert all(p.requires_grad for critic in model.critics.values() for p in critic.parameters())
 
@@ -123,8 +129,7 @@ def test_the_generators_gradients_are_those_of_the_textbook_schedule(tmp_path):
         + 1.0 * against_y_s(g_sr(e(g_t(e(x_s)))))
     )
     total.backward()
-    tensors = model.net_g(x_s, x_t, model.objective.reads)
-    model.step_generator(model.objective, tensors)
+    model.step_generator(model.objective, passes_of(model))
     for ours, theirs in zip(model.net_g.parameters(), textbook.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
 
@@ -246,6 +251,27 @@ def test_a_resumed_run_has_the_same_weights_average_and_critics(tmp_path):
     run(model, 2, first=4)
     run(resumed, 2, first=4)
     assert model.get_current_log() == resumed.get_current_log()
+
+
+def test_a_saved_network_says_how_it_is_built(tmp_path):
+    run(build(tmp_path), 1).save(0, 1)
+    for name, options_of_it in (("g", NETWORK), ("d_t", CRITIC)):
+        assert torch.load(tmp_path / f"net_{name}_1.pth", weights_only=True)["network"] == options_of_it
+
+
+def test_a_save_that_fails_leaves_the_file_before_it(tmp_path, monkeypatch):
+    model = run(build(tmp_path), 1)
+    model.save(0, 1)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def full_disk(content, file):
+        Path(file).write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        run(model, 1).save(0, 1)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_each_network_and_each_part_can_start_from_a_file(tmp_path):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from basicsr.archs.arch_util import make_layer
-from basicsr.archs.rrdbnet_arch import RRDB
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from usrda_plugin.archs.blocks import Blocks
 
 # RRDBNet enlarges by nearest-neighbour steps, a convolution after each
 STEPS: dict[int, tuple[int, ...]] = {1: (), 2: (2,), 3: (3,), 4: (2, 2)}
@@ -42,7 +42,7 @@ class Decoder(nn.Module):
         assert conv_first or not noise_ch
         self.noise_ch = noise_ch
         self.conv_first = nn.Conv2d(num_feat + noise_ch, num_feat, 3, 1, 1) if conv_first else nn.Identity()
-        self.body = make_layer(RRDB, num_block, num_feat=num_feat, num_grow_ch=num_grow_ch)
+        self.body = Blocks(num_block, num_feat, num_grow_ch)
         self.conv_body = nn.Conv2d(num_feat, num_feat, 3, 1, 1) if num_block else None
         self.steps = STEPS[enlarge]
         self.conv_up1 = nn.Conv2d(num_feat, num_feat, 3, 1, 1) if len(self.steps) > 0 else None

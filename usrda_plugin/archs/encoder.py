@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from basicsr.archs.arch_util import make_layer, pixel_unshuffle
-from basicsr.archs.rrdbnet_arch import RRDB
+from basicsr.archs.arch_util import pixel_unshuffle
 from torch import Tensor, nn
+
+from usrda_plugin.archs.blocks import Blocks
 
 
 class ConvEncoder(nn.Module):
@@ -34,7 +35,7 @@ class RRDBEncoder(nn.Module):
     def __init__(self, num_in_ch: int, num_feat: int, num_block: int, num_grow_ch: int) -> None:
         super().__init__()
         self.conv_first = nn.Conv2d(num_in_ch, num_feat, 3, 1, 1)
-        self.body = make_layer(RRDB, num_block, num_feat=num_feat, num_grow_ch=num_grow_ch)
+        self.body = Blocks(num_block, num_feat, num_grow_ch)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(self.conv_first(x))
@@ -50,7 +51,7 @@ class TrunkEncoder(nn.Module):
         super().__init__()
         self.shrink = shrink
         self.conv_first = nn.Conv2d(num_in_ch * shrink**2, num_feat, 3, 1, 1)
-        self.body = make_layer(RRDB, num_block, num_feat=num_feat, num_grow_ch=num_grow_ch)
+        self.body = Blocks(num_block, num_feat, num_grow_ch)
         self.conv_body = nn.Conv2d(num_feat, num_feat, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from usrda_plugin.archs.decoder import Decoder
 from usrda_plugin.archs.encoder import ConvEncoder, RRDBEncoder, TrunkEncoder
 from usrda_plugin.archs.warm_start import PARTS, Weights, describe_misfit, open_checkpoint, rename_rrdbnet
-from usrda_plugin.method import ABSENT, Pass, one_pass
+from usrda_plugin.method import ABSENT, Pass, joint_pass, one_pass
 from usrda_plugin.method.passes import PAPER
 
 EncoderKind = Literal["conv", "rrdb", "trunk"]
@@ -95,26 +95,30 @@ class USRDANet(nn.Module):
             noise_ch=noise_ch,
         )
 
-    def forward(self, x: Tensor, x_t: Tensor | None = None, wanted: Collection[str] | None = None) -> Tensor | Pass:
+    def forward(
+        self, x: Tensor, x_t: Tensor | None = None, wanted: Collection[str] | None = None, joint: bool = False
+    ) -> Tensor | Pass:
         """The SR image of ``x``, or, where a target batch or a list of wanted tensors is given, one training pass.
 
         Args:
             x: (B, num_in_ch, h, w), RGB in [0, 1], any size; in training the source batch x_s.
             x_t: the target batch, same shape.
             wanted: the tensors that the active terms read (fields of ``Pass``); default: the paper's seven.
+            joint: let source and target go through their networks as one batch.
 
         Returns:
             (B, num_out_ch, scale*h, scale*w), or a ``Pass``.
         """
         if x_t is None and wanted is None:
             return self.super_resolve(x)
-        return one_pass(self.networks, x, ABSENT if x_t is None else x_t, PAPER if wanted is None else wanted)
+        compute = joint_pass if joint else one_pass
+        return compute(self.networks, x, ABSENT if x_t is None else x_t, PAPER if wanted is None else wanted)
 
     @property
     def networks(self) -> dict[str, Callable[[Tensor], Tensor]]:
         """E, G_SR, G_t and the renderer, by the names that the pass calls them."""
         parts = {"encoder": self.encoder, "sr_decoder": self.sr_decoder, "lr_decoder": self.lr_decoder}
-        return {**parts, "renderer": self._render}
+        return {**parts, "renderer": self._render if self.lr_decoder.noise_ch else self.lr_decoder}
 
     def _render(self, features: Tensor) -> Tensor:
         return self.lr_decoder(features, self.lr_decoder.draw_noise(features))

@@ -1,5 +1,26 @@
-"""Metrics registered with BasicSR."""
+"""Metrics: tensor functions for the device, and the same registered with BasicSR in its numpy protocol.
 
-from usrda_plugin.metrics.niqe import calculate_usrda_niqe
+A metric is one module: a function of levels (B, C, H, W), and a ``calculate_`` function that ``in_tensors`` registers
+with it. Import it here, and validation computes it on the device.
+"""
 
-__all__ = ["calculate_usrda_niqe"]
+from usrda_plugin.metrics.fidelity import calculate_usrda_psnr, calculate_usrda_ssim, psnr, ssim
+from usrda_plugin.metrics.levels import levels_of, picture_of
+from usrda_plugin.metrics.niqe import calculate_usrda_niqe, niqe
+from usrda_plugin.metrics.table import TENSOR_METRICS, TensorMetric, in_tensors, needs_reference, tensor_metric
+
+__all__ = [
+    "TENSOR_METRICS",
+    "TensorMetric",
+    "calculate_usrda_niqe",
+    "calculate_usrda_psnr",
+    "calculate_usrda_ssim",
+    "in_tensors",
+    "levels_of",
+    "needs_reference",
+    "niqe",
+    "picture_of",
+    "psnr",
+    "ssim",
+    "tensor_metric",
+]

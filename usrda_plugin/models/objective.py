@@ -9,7 +9,18 @@ import torch
 from basicsr.losses import build_loss
 from torch import Tensor, nn
 
-from usrda_plugin.method import ABSENT, CRITIC_TERMS, TERMS, Batch, Criteria, Critics, Pass, Step, networks_used
+from usrda_plugin.method import (
+    ABSENT,
+    CRITIC_TERMS,
+    TERMS,
+    Batch,
+    Criteria,
+    Critics,
+    Pass,
+    Step,
+    Verdict,
+    networks_used,
+)
 from usrda_plugin.method.passes import PAPER
 
 # the three parts of rec and cyc: where their options stand, and what their weight is called there
@@ -35,6 +46,14 @@ class Objective(NamedTuple):
     weights: dict[str, float]
     critics: tuple[str, ...]
     reads: tuple[str, ...]
+
+    def verdicts(self, tensors: Pass, batch: Batch, critics: Mapping[str, nn.Module]) -> dict[str, Verdict]:
+        """The loss and the answers of each critic."""
+        criteria = self.criteria._asdict()
+        terms = {name: CRITIC_TERMS[name] for name in self.critics}
+        return {
+            name: term.verdict(critics[name], criteria[term.criterion], tensors, batch) for name, term in terms.items()
+        }
 
     def material(self, tensors: Pass, batch: Batch, critics: Mapping[str, nn.Module]) -> Step:
         """What the terms look at; the features of y_s are computed here, once for rec and cyc."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,10 +15,15 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
 
 from usrda_plugin.archs.warm_start import PARTS
-from usrda_plugin.method import CRITIC_TERMS, Batch, Pass
+from usrda_plugin.method import CRITIC_TERMS, Batch, Pass, Verdict
+from usrda_plugin.models.checkpoints import NETWORK, weights_of, write
+from usrda_plugin.models.micro_batches import Passes
 from usrda_plugin.models.objective import Objective, build_objective, leaves_networks_idle
 from usrda_plugin.models.rehearsal import rehearse, trial_batch
 from usrda_plugin.models.strips import strips
+from usrda_plugin.models.switches import FUSED, Switches, resolve_switches
+from usrda_plugin.models.updates import Updates, frozen, mean_of
+from usrda_plugin.models.validation import validate
 
 
 @MODEL_REGISTRY.register()
@@ -44,17 +50,23 @@ class USRDAModel(SRModel):
         if "x_s" not in data:
             super().feed_data(data)
             return
-        on_device = {key: data[key].to(self.device, non_blocking=True) for key in Batch._fields if key in data}
-        self.batch = Batch(**on_device)
+        layout = {"non_blocking": True, "memory_format": self.switches.memory_format}
+        self.batch = Batch(**{key: data[key].to(self.device, **layout) for key in Batch._fields if key in data})
 
     def optimize_parameters(self, current_iter: int) -> None:
         """One pass; the critics' step; the generator's step against frozen critics; EMA; remember the scalars."""
         objective = self.objective_at(current_iter)
-        tensors = self.net_g(self.batch.x_s, self.batch.x_t, objective.reads)
-        critic_log = self.step_critics(objective, tensors)
-        generator_log = self.step_generator(objective, tensors)
+        passes = Passes(partial(self.one_pass, objective), self.batch, self.micro_batches)
+        critic_log = self.step_critics(objective, passes)
+        generator_log = self.step_generator(objective, passes)
+        self.updates.scaler.update()
         self.model_ema(self.ema_decay)
         self.log = {**generator_log, **critic_log}
+
+    def one_pass(self, objective: Objective, batch: Batch) -> Pass:
+        """What the objective reads of one pass; without gradient where the generator rests."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and bool(objective.terms)), self.updates.autocast():
+            return self.net_g(batch.x_s, batch.x_t, objective.reads, self.switches.joint_batches)
 
     def objective_at(self, current_iter: int) -> Objective:
         """The terms of this iteration: the PSNR phase first, then the critics' head start, then all."""
@@ -64,36 +76,34 @@ class USRDAModel(SRModel):
         generator_rests = since <= self.net_d_init_iters or since % self.net_d_iters
         return self.objective.critics_only() if generator_rests else self.objective
 
-    def step_critics(self, objective: Objective, tensors: Pass) -> dict[str, Tensor]:
-        """Train the critics on what the pass made; returns their losses and mean answers."""
+    def step_critics(self, objective: Objective, passes: Passes) -> dict[str, Tensor]:
+        """Train the critics on what the passes made; returns their losses and mean answers."""
         if not self.critics:
             return {}
+        critics = {name: self.critics[name] for name in objective.critics}
         self.optimizer_d.zero_grad()
-        log: dict[str, Tensor] = {}
-        losses = []
-        for name in objective.critics:
-            criterion = objective.criteria._asdict()[CRITIC_TERMS[name].criterion]
-            verdict = CRITIC_TERMS[name].verdict(self.critics[name], criterion, tensors, self.batch)
-            losses.append(verdict.loss)
-            log |= {f"l_d_{name}": verdict.loss, f"out_d_{name}_real": verdict.real, f"out_d_{name}_fake": verdict.fake}
-        if losses:
-            torch.stack(losses).sum().backward()
-            log |= self.gradient_norms({f"d_{name}": self.critics[name] for name in objective.critics})
-        self.optimizer_d.step()
-        return log
+        logs: list[dict[str, Tensor]] = []
+        for batch, tensors in passes.for_critics(critics.values()) if critics else ():
+            with self.updates.autocast():
+                verdicts = objective.verdicts(tensors, batch, critics)
+            self.updates.backward(torch.stack([verdict.loss for verdict in verdicts.values()]).sum() / len(passes))
+            logs.append(critics_log(verdicts))
+        norms = self.updates.step(self.optimizer_d, {f"d_{name}": critic for name, critic in critics.items()})
+        return mean_of(logs) | norms
 
-    def step_generator(self, objective: Objective, tensors: Pass) -> dict[str, Tensor]:
+    def step_generator(self, objective: Objective, passes: Passes) -> dict[str, Tensor]:
         """Train E, G_SR and G_t by the active terms; returns each part's raw value and the weighted total."""
         self.optimizer_g.zero_grad()
-        log: dict[str, Tensor] = {}
-        if objective.terms:
-            with frozen(self.critics.values()):
-                log = objective.losses(objective.material(tensors, self.batch, self.critics))
-                log["l_g_total"] = objective.total(log)
-                log["l_g_total"].backward()
-            log |= self.gradient_norms(dict(self.get_bare_model(self.net_g).named_children()))
-        self.optimizer_g.step()
-        return log
+        logs: list[dict[str, Tensor]] = []
+        with frozen(self.critics.values()):
+            for batch, tensors in passes.for_generator(self.net_g) if objective.terms else ():
+                with self.updates.autocast():
+                    log = objective.losses(objective.material(tensors, batch, self.critics))
+                    log["l_g_total"] = objective.total(log)
+                self.updates.backward(log["l_g_total"] / len(passes))
+                logs.append(log)
+        parts = self.get_bare_model(self.net_g).named_children() if objective.terms else ()
+        return mean_of(logs) | self.updates.step(self.optimizer_g, dict(parts))
 
     @torch.no_grad()
     def model_ema(self, decay: float = 0.999) -> None:
@@ -110,7 +120,12 @@ class USRDAModel(SRModel):
     def init_training_settings(self) -> None:
         """Critics, EMA, objective, optimizers and schedulers, as ``train`` in the option file says."""
         train_opt = self.opt["train"]
+        if self.device.type == "cuda":
+            self.switches.set_precision()
         self.objective = build_objective(train_opt, self.device)
+        for criterion in self.objective.criteria:
+            if isinstance(criterion, nn.Module):
+                self.switches.prepare(criterion)
         self.psnr_objective = self.objective.pixel_only()
         self.psnr_iter = int(train_opt.get("psnr_iter") or 0)
         if self.psnr_iter and not self.psnr_objective.terms:
@@ -118,12 +133,16 @@ class USRDAModel(SRModel):
         self.net_d_iters = int(train_opt.get("net_d_iters") or 1)
         self.net_d_init_iters = int(train_opt.get("net_d_init_iters") or 0)
         self.ema_decay = train_opt.get("ema_decay") or 0
+        self.micro_batches = int(train_opt.get("gradient_accumulation_steps") or 1)
         self.log = {}
+        self.updates = Updates(self.device, self.switches.amp, train_opt)
         self.start_parts_from_files()
         self.critics = {name: self.build_critic(name) for name in self.objective.critics}
         self.rehearse()
         if self.ema_decay > 0:
             self.build_ema()
+        for network in (self.net_g, *self.critics.values()):
+            self.switches.compile_blocks(network)
         self.net_g.train()
         self.setup_optimizers()
         self.setup_schedulers()
@@ -136,6 +155,15 @@ class USRDAModel(SRModel):
         for objective in (self.psnr_objective, self.objective) if self.psnr_iter else (self.objective,):
             bare_critics = {name: self.get_bare_model(self.critics[name]) for name in objective.critics}
             rehearse(objective, self.get_bare_model(self.net_g), bare_critics, batch)
+
+    @cached_property
+    def switches(self) -> Switches:
+        """How a step is computed, as the options and the device have it."""
+        return resolve_switches(self.opt["train"], self.device)
+
+    def model_to_device(self, net: nn.Module) -> nn.Module:
+        """Put a network on the device, in training as the switches say, before its gradients are exchanged."""
+        return super().model_to_device(self.switches.prepare(net) if self.is_train else net)
 
     def build_critic(self, name: str) -> nn.Module:
         """The critic ``network_d_{name}``, from its file if one is given.
@@ -160,7 +188,8 @@ class USRDAModel(SRModel):
 
     def build_ema(self) -> None:
         """The averaged network: a copy of the start, or, on resuming, the average that was saved."""
-        self.net_g_ema = build_network(self.opt["network_g"]).to(self.device).eval()
+        network = self.switches.prepare(build_network(self.opt["network_g"]))
+        self.net_g_ema = network.to(self.device).eval()
         self.net_g_ema.requires_grad_(False)
         self.model_ema(0)
         if self.opt["path"].get("resume_state"):
@@ -198,18 +227,13 @@ class USRDAModel(SRModel):
             parameters = [parameter for network in networks for parameter in network.parameters()]
             if parameters:
                 opt = dict(self.opt["train"][f"optim_{name}"])
+                if self.switches.fused_adam and opt["type"] in FUSED:
+                    opt["fused"] = True
                 optimizer = self.get_optimizer(opt.pop("type"), parameters, **opt)
                 setattr(self, f"optimizer_{name}", optimizer)
                 self.optimizers.append(optimizer)
 
     # ------------------------------------------------------------------ log and save
-
-    def gradient_norms(self, networks: dict[str, nn.Module]) -> dict[str, Tensor]:
-        """The gradient's L2 norm of each network, where ``log_grad_norm`` asks for it; remembered, not waited for."""
-        if not self.opt["train"].get("log_grad_norm"):
-            return {}
-        gradients = {n: [p.grad for p in net.parameters() if p.grad is not None] for n, net in networks.items()}
-        return {f"grad_norm_{name}": torch.nn.utils.get_total_norm(grads) for name, grads in gradients.items() if grads}
 
     def get_current_log(self) -> dict[str, float]:
         """The last step's scalars, averaged over the processes; only here the host waits for the device."""
@@ -222,8 +246,15 @@ class USRDAModel(SRModel):
         return dict(zip(self.log, values.tolist(), strict=True))
 
     def nondist_validation(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
-        """SRModel's validation, and a strip of the last training batch for TensorBoard."""
-        super().nondist_validation(dataloader, current_iter, tb_logger, save_img)
+        """SRModel's validation by ``validate``, and a strip of the last training batch for TensorBoard."""
+        means = validate(self, dataloader, current_iter, save_img)
+        if self.opt["val"].get("metrics") is not None:
+            name = dataloader.dataset.opt["name"]
+            self.metric_results = means
+            self._initialize_best_metric_results(name)
+            for metric, value in means.items():
+                self._update_best_metric_result(name, metric, value, current_iter)
+            self._log_validation_metric_values(current_iter, name, tb_logger)
         if tb_logger and hasattr(self, "batch"):
             network = self.net_g_ema if hasattr(self, "net_g_ema") else self.get_bare_model(self.net_g)
             for name, picture in strips(network, self.batch).items():
@@ -235,15 +266,41 @@ class USRDAModel(SRModel):
             self.save_network(critic, f"net_d_{name}", current_iter)
         super().save(epoch, current_iter)
 
+    def save_network(
+        self, net: nn.Module | list[nn.Module], net_label: str, current_iter: int, param_key: str | list[str] = "params"
+    ) -> None:
+        """Save one or several versions of a network, by BasicSR's names, beside the options that build it."""
+        if self.opt["rank"] != 0:
+            return
+        nets = net if isinstance(net, list) else [net]
+        keys = param_key if isinstance(param_key, list) else [param_key]
+        content: dict[str, Any] = {
+            key: weights_of(self.get_bare_model(version)) for key, version in zip(keys, nets, strict=True)
+        }
+        name = f"{net_label}_{'latest' if current_iter == -1 else current_iter}.pth"
+        options = self.opt[net_label.replace("net_", "network_", 1)]
+        write({**content, NETWORK: dict(options)}, Path(self.opt["path"]["models"], name))
 
-@contextmanager
-def frozen(networks: Iterable[nn.Module]) -> Iterator[None]:
-    """While open, the networks' parameters get no gradient; gradients still pass through to the input."""
-    parameters = [parameter for network in networks for parameter in network.parameters()]
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)
+    def save_training_state(self, epoch: int, current_iter: int) -> None:
+        """Save what resuming needs, by BasicSR's names, and the scale of half-precision gradients."""
+        if current_iter == -1 or self.opt["rank"] != 0:
+            return
+        state: dict[str, Any] = {"epoch": epoch, "iter": current_iter}
+        for kind in ("optimizers", "schedulers"):
+            state[kind] = [one.state_dict() for one in getattr(self, kind)]
+        state["scaler"] = self.updates.scaler.state_dict()
+        write(state, Path(self.opt["path"]["training_states"], f"{current_iter}.state"))
+
+    def resume_training(self, resume_state: dict[str, Any]) -> None:
+        """Go on with optimizers, schedulers and, with fp16, the scale of gradients as they were saved."""
+        super().resume_training(resume_state)
+        if resume_state.get("scaler"):
+            self.updates.scaler.load_state_dict(resume_state["scaler"])
+
+
+def critics_log(verdicts: Mapping[str, Verdict]) -> dict[str, Tensor]:
+    """What is logged of the critics' step."""
+    log: dict[str, Tensor] = {}
+    for name, verdict in verdicts.items():
+        log |= {f"l_d_{name}": verdict.loss, f"out_d_{name}_real": verdict.real, f"out_d_{name}_fake": verdict.fake}
+    return log

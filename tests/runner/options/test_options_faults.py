@@ -35,6 +35,11 @@ PAIRED = [
     ("train:optim_g:lr=fast", "train.optim_g.lr", "expected a number, found 'fast'"),
     ("train:optim_g:lr=true", "train.optim_g.lr", "expected a number, found True"),
     ("train:optim_g:lr=.nan", "train.optim_g.lr", "finite"),
+    ("train:amp=true", "train.amp", "expected 'auto', 'bf16', 'fp16' or False, found True"),
+    ("train:amp=bf61", "train.amp", "did you mean 'bf16'?"),
+    ("train:compile=yes please", "train.compile", "expected true, false or auto, found 'yes please'"),
+    ("train:amp=bf16", "train.amp", "SRModel does not know it and would ignore it"),
+    ("train:clip_grad_norm=1", "train.clip_grad_norm", "SRModel does not know it"),
     ("train:optim_g:lr=-1", "train.optim_g.lr", "greater than or equal to 0, found -1"),
     ("train:total_iter=1.5", "train.total_iter", "expected a whole number, found 1.5"),
     ("train:total_iter=[4]", "train.total_iter", "expected a whole number"),
@@ -129,6 +134,7 @@ def test_a_fault_is_told_at_its_key(override: str, key: str, part: str, paired: 
 
 
 UNPAIRED = [
+    ("train:gradient_accumulation_steps=3", "train.gradient_accumulation_steps", "cannot be cut into 3 equal parts"),
     (
         "datasets:train:dataroot_target=~",
         "datasets.train.dataroot_target",

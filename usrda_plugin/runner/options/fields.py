@@ -57,6 +57,12 @@ def _flag(value: Any) -> Any:
     return value
 
 
+def _switch(value: Any) -> Any:
+    if value != "auto" and not isinstance(value, bool):
+        raise PydanticCustomError("switch", "expected true, false or auto, found {found}", {"found": repr(value)})
+    return value
+
+
 def _text(value: Any) -> Any:
     if not isinstance(value, str):
         raise PydanticCustomError("text", "expected text, found {found}", {"found": repr(value)})
@@ -79,6 +85,7 @@ def _listed(value: Any) -> Any:
 Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
+Switch = Annotated[Any, BeforeValidator(_switch), WithJsonSchema({"enum": ["auto", True, False]})]
 Text = Annotated[str, BeforeValidator(_text)]
 FilePath = Annotated[Text, AfterValidator(expanduser)]
 Texts = Annotated[

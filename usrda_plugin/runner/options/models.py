@@ -14,6 +14,11 @@ REAL_ESRGAN = (
     *("poisson_scale_range2", "gray_noise_prob2", "jpeg_range2", "gt_size"),
 )
 SHARPENING = {"RealESRGANModel": ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm"), "RealESRNetModel": ("gt_usm",)}
+# how USRDAModel computes a step
+OF_OUR_STEP = (
+    *("amp", "compile", "channels_last", "tf32", "fused_adam", "joint_batches", "gradient_checkpointing"),
+    *("gradient_accumulation_steps", "clip_grad_norm", "log_grad_norm"),
+)
 # the terms of USR-DA that cannot do without a target domain
 OF_TARGET = ("align", "res", "sty")
 
@@ -36,6 +41,27 @@ def check_model_needs(review: Review) -> None:
             review.need((key,), f"{model.__name__} degrades images by it")
     if model.__name__ == "USRDAModel":
         _check_terms(review)
+        _check_micro_batches(review)
+    _check_switches_known(review, model)
+
+
+def _check_micro_batches(review: Review) -> None:
+    parts, batch = (
+        review.at("train", "gradient_accumulation_steps"),
+        review.at("datasets", "train", "batch_size_per_gpu"),
+    )
+    if isinstance(parts, int) and isinstance(batch, int) and parts > 0 and (batch < parts or batch % parts):
+        message = f"a batch of {batch} (batch_size_per_gpu) cannot be cut into {parts} equal parts"
+        fitting = max(number for number in range(1, min(parts, max(batch, 1)) + 1) if not max(batch, 1) % number)
+        remedy = f"set batch_size_per_gpu: {parts * -(-batch // parts)}, or gradient_accumulation_steps: {fitting}"
+        review.fault(("train", "gradient_accumulation_steps"), message, remedy)
+
+
+def _check_switches_known(review: Review, model: Any) -> None:
+    """BasicSR's own models would pass over what they do not know."""
+    for name in OF_OUR_STEP if model.__module__.startswith("basicsr.") else ():
+        if review.at("train", name) is not None:
+            review.fault(("train", name), f"{model.__name__} does not know it and would ignore it", "remove it")
 
 
 def _check_something_to_minimise(review: Review, model: str) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from usrda_plugin.runner.options.fields import Block, Flag, Real, Text, Whole, key
+from usrda_plugin.runner.options.fields import Block, Flag, Real, Switch, Text, Whole, key
 
 
 class Component(Block):
@@ -100,6 +100,24 @@ class Train(Block):
     idt_opt: Loss | None = key("USR-DA, term idt: f_st against f_s")
     cyc_opt: Weighted | None = key("USR-DA, term cyc: y_sts against y_s")
     psnr_iter: Whole | None = key("USR-DA: iterations with pixel terms alone, before the adversarial ones", ge=0)
+    gradient_accumulation_steps: Whole | None = key(
+        "USRDAModel: parts that the batch is cut into; the result of the whole batch in the memory of a part", ge=1
+    )
+    clip_grad_norm: Real | None = key("USRDAModel: largest L2 norm of an optimizer's gradient", gt=0)
+    amp: Literal["auto", "bf16", "fp16", False] | None = key(
+        "USRDAModel: autocast to half precision; auto: bf16 where the GPU computes in it; false: float32 (the default)"
+    )
+    compile: Switch | None = key("USRDAModel: torch.compile by RRDB block (default false)")
+    channels_last: Switch | None = key("USRDAModel: NHWC layout; auto (the default): on a GPU")
+    tf32: Switch | None = key("USRDAModel: TF32 convolutions; auto (the default): where the GPU has them")
+    fused_adam: Switch | None = key("USRDAModel: Adam in one kernel; auto (the default): on a GPU")
+    joint_batches: Switch | None = key(
+        "USRDAModel: source and target through their networks as one batch; auto (the default): on a GPU"
+    )
+    gradient_checkpointing: Literal["auto", "concat", "block", True, False] | None = key(
+        "USRDAModel: what the backward pass computes again instead of keeping it; concat: the inputs of dense layers, "
+        "for no time; block, or true: all of an RRDB block, for a third more time; auto (the default): concat"
+    )
     log_grad_norm: Flag | None = key("USR-DA: log the norm of each network's gradient")
 
     ldl_opt: PixelLoss | None = key("BasicSR: locally discriminative loss against artefacts")

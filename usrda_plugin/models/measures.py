@@ -1,0 +1,83 @@
+"""The metrics of a validation, collected image by image and read once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from math import isnan
+from typing import Any
+
+import torch
+from basicsr.metrics import calculate_metric
+from torch import Tensor
+
+from usrda_plugin.metrics import TensorMetric, needs_reference, picture_of, tensor_metric
+
+
+class Measures:
+    """The values of some metrics for each image of a data set.
+
+    A metric that has a form in tensors is computed where the images are, without waiting for it; another gets the
+    pictures that BasicSR would give it.
+
+    Args:
+        metrics: the block ``val: metrics`` of the options.
+        dataset_name: of the images, for messages.
+    """
+
+    def __init__(self, metrics: Mapping[str, Mapping[str, Any]], dataset_name: str) -> None:
+        self.metrics = metrics
+        self.dataset_name = dataset_name
+        self.in_tensors = {name: form for name, options in metrics.items() if (form := tensor_metric(options))}
+        self.images: list[str] = []
+        self.values: dict[str, list[Tensor | float]] = {name: [] for name in metrics}
+
+    def add(self, image: str, result: Tensor, reference: Tensor | None) -> None:
+        """Take an image's levels, (1, C, H, W) RGB, and those of its ground truth.
+
+        Raises ValueError that names the image and the metric that cannot be computed.
+        """
+        self.images.append(image)
+        for name, form in self.in_tensors.items():
+            self.values[name].append(self._in_tensors(name, form, result, reference))
+        others = {name: dict(options) for name, options in self.metrics.items() if name not in self.in_tensors}
+        if others:
+            pictures = {"img": picture_of(result[0])}
+            if reference is not None:
+                pictures["img2"] = picture_of(reference[0])
+            for name, options in others.items():
+                self.values[name].append(calculate_metric(pictures, options))
+
+    def means(self) -> dict[str, float]:
+        """The mean of each metric over the images; only here the host waits for the device."""
+        values = {name: _read(series) for name, series in self.values.items()}
+        for name in self.in_tensors:
+            self._warn_of_nan(name, values[name])
+        # summed one by one from the first, so that the digits are SRModel's
+        return {name: sum(series) / len(series) if series else float("nan") for name, series in values.items()}
+
+    def _in_tensors(self, name: str, form: TensorMetric, result: Tensor, reference: Tensor | None) -> Tensor:
+        if not needs_reference(form):
+            return form(image=result)
+        where = f"val: metrics: {name}: {self.images[-1]} of data set {self.dataset_name}"
+        if reference is None:
+            raise ValueError(f"{where}: expected ground truth, found none; remove the metric, or use pairs")
+        try:
+            return form(image=result, reference=reference)
+        except ValueError as misfit:
+            raise ValueError(f"{where}: {misfit}") from misfit
+
+    def _warn_of_nan(self, name: str, values: list[float]) -> None:
+        undefined = [image for image, value in zip(self.images, values, strict=True) if isnan(value)]
+        if undefined:
+            title = self.metrics[name]["type"].removeprefix("calculate_").removeprefix("usrda_").upper()
+            warnings.warn(
+                f"{title} is not defined here, so it is nan: {len(undefined)} of {len(values)} images of data set"
+                f" {self.dataset_name}, the first {undefined[0]}",
+                stacklevel=4,
+            )
+
+
+def _read(series: list[Tensor | float]) -> list[float]:
+    tensors = [value for value in series if isinstance(value, Tensor)]
+    return torch.cat(tensors).tolist() if tensors else [float(value) for value in series]

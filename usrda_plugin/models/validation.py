@@ -1,0 +1,92 @@
+"""Validation that never waits: images read ahead, metrics left on the device until the end, pictures written behind."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from usrda_plugin.metrics import levels_of
+from usrda_plugin.models.measures import Measures
+from usrda_plugin.models.pictures import PictureWriter
+
+READ_AHEAD = 2
+"""Samples that wait decoded while another is at work."""
+
+Sample = dict[str, Any]
+
+
+def validate(model: Any, dataloader: Any, current_iter: int | str, save_img: bool) -> dict[str, float]:
+    """Super-resolve each image of a validation set by ``model.test()``; the mean of each metric over them.
+
+    ``model`` is one of BasicSR's: its options say which metrics, and where pictures go. Raises ValueError where a
+    metric lacks ground truth, OSError that names a picture that cannot be written.
+    """
+    opt = model.opt
+    dataset_name = dataloader.dataset.opt["name"]
+    measures = Measures(opt["val"].get("metrics") or {}, dataset_name)
+    with (
+        PictureWriter() as writer,
+        tqdm(total=len(dataloader), unit="image", disable=not opt["val"].get("pbar", False)) as progress,
+        closing(ahead(iter(dataloader), pinned=model.device.type == "cuda")) as samples,
+    ):
+        for sample in samples:
+            name = Path(sample["lq_path"][0]).stem
+            result, reference = tested(model, sample)
+            measures.add(name, result, reference)
+            if save_img:
+                writer.write(picture_path(opt, dataset_name, name, current_iter), result[0])
+            progress.update(1)
+            progress.set_description(f"Test {name}")
+    if model.device.type == "cuda":
+        torch.cuda.empty_cache()  # blocks of these images' sizes, which training has no use for
+    return measures.means()
+
+
+def tested(model: Any, sample: Sample) -> tuple[Tensor, Tensor | None]:
+    """The levels of what the model makes of a sample, and of its ground truth if there is one; on the device."""
+    on_device = {
+        key: value.to(model.device, non_blocking=True) if isinstance(value, Tensor) else value
+        for key, value in sample.items()
+    }
+    model.feed_data(on_device)
+    model.test()
+    reference = levels_of(model.gt) if hasattr(model, "gt") else None
+    result = levels_of(model.output)
+    for name in ("lq", "output", "gt"):
+        vars(model).pop(name, None)  # so that the next image has their memory
+    return result, reference
+
+
+def ahead(samples: Iterator[Sample], pinned: bool) -> Generator[Sample, None, None]:
+    """The same samples, decoded by a thread while the caller is busy; in memory that a GPU copies from, if ``pinned``.
+
+    What reading raises is raised here.
+    """
+
+    def read() -> Sample | None:
+        sample = next(samples, None)
+        if sample is None or not pinned:
+            return sample
+        return {key: value.pin_memory() if isinstance(value, Tensor) else value for key, value in sample.items()}
+
+    with ThreadPoolExecutor(1, thread_name_prefix="validation-reader") as reader:
+        waiting = deque(reader.submit(read) for _ in range(READ_AHEAD))
+        while (sample := waiting.popleft().result()) is not None:
+            waiting.append(reader.submit(read))
+            yield sample
+
+
+def picture_path(opt: Mapping[str, Any], dataset_name: str, name: str, current_iter: int | str) -> Path:
+    """Where SRModel puts an image: by iteration in training; by ``val: suffix``, or the run's name, in testing."""
+    folder = Path(opt["path"]["visualization"])
+    if opt["is_train"]:
+        return folder / name / f"{name}_{current_iter}.png"
+    return folder / dataset_name / f"{name}_{opt['val'].get('suffix') or opt['name']}.png"
