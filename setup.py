@@ -30,8 +30,11 @@ setup(
         "PyYAML>=6.0",
         "rich>=13",
         "rich-argparse>=1.4",
+        "safetensors>=0.4.3",
     ],
-    extras_require={"dev": ["hypothesis", "jsonschema", "mypy", "pytest", "pytest-timeout", "ruff", "types-PyYAML"]},
+    extras_require={
+        "dev": ["hypothesis", "jsonschema", "mypy", "pytest", "pytest-timeout", "ruff", "spandrel", "types-PyYAML"]
+    },
     entry_points={
         "console_scripts": ["basicsr = usrda_plugin.cli.basicsr:main", "usrda = usrda_plugin.cli.usrda:main"],
         "basicsr.plugins": ["usrda = usrda_plugin:register"],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from usrda_plugin import __version__
-from usrda_plugin.cli import doctor, lmdb
+from usrda_plugin.cli import doctor, lmdb, upscale
 from usrda_plugin.cli.exits import run_command
 
 # a command is a module with these two: what adds its arguments, what runs it
@@ -22,6 +22,7 @@ COMMANDS: dict[str, Command] = {
         "say what is installed, which faults of BasicSR are mended, what is missing",
     ),
     "lmdb": (lmdb.add_arguments, lmdb.run, "make an LMDB of a folder's images, or verify one"),
+    "upscale": (upscale.add_arguments, upscale.run, "super-resolve images with a trained network"),
 }
 
 

@@ -1,0 +1,39 @@
+"""Super-resolution of whole images: tiles that leave no seam, memory that does not grow with the image."""
+
+from __future__ import annotations
+
+from usrda_plugin.inference.engine import Precision
+from usrda_plugin.inference.field import receptive_radius
+from usrda_plugin.inference.jobs import Job, Naming, list_images, plan_jobs
+from usrda_plugin.inference.memory import keep_freed_memory
+from usrda_plugin.inference.pictures import Picture, read_picture, write_picture
+from usrda_plugin.inference.tiles import Grid, Size, Tile, Tiling, plan_grid
+from usrda_plugin.inference.traits import Traits, measure_traits
+from usrda_plugin.inference.upscaler import Upscaler, super_resolve
+from usrda_plugin.inference.workshop import Failure, Watcher, upscale_files, upscale_picture
+
+__all__ = [
+    "Failure",
+    "Grid",
+    "Job",
+    "Naming",
+    "Picture",
+    "Precision",
+    "Size",
+    "Tile",
+    "Tiling",
+    "Traits",
+    "Upscaler",
+    "Watcher",
+    "keep_freed_memory",
+    "list_images",
+    "measure_traits",
+    "plan_grid",
+    "plan_jobs",
+    "read_picture",
+    "receptive_radius",
+    "super_resolve",
+    "upscale_files",
+    "upscale_picture",
+    "write_picture",
+]

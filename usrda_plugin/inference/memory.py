@@ -1,0 +1,112 @@
+"""How much memory there is, and how much a network takes for each pixel of a tile."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+UNKNOWN = 2 * 2**30  # where the system does not tell
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep freed memory for the next tensor; tells whether this is a glibc that does.
+
+    By default tensors above 32 MB are mapped anew from the system each time, and clearing their pages takes up to half
+    of a network's time on a CPU. This concerns the whole process, so it is for programs to call, not for libraries.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        return bool(libc.mallopt(M_MMAP_MAX, 0) and libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+    return False
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a tile may take: on a GPU what is free or only cached, else RAM within the limit of a container."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return min(_free_ram(), _free_of_limit())
+
+
+def bytes_per_pixel(run: Callable[[Tensor], Tensor], trial: Tensor) -> float:
+    """Peak memory of ``run`` for each pixel of the image ``trial`` (B, C, h, w), weights and input not counted."""
+    pixels = trial.shape[0] * trial.shape[-1] * trial.shape[-2]
+    if trial.device.type == "cuda":
+        before = torch.cuda.memory_allocated(trial.device)
+        torch.cuda.reset_peak_memory_stats(trial.device)
+        run(trial)
+        return (torch.cuda.max_memory_allocated(trial.device) - before) / pixels
+    # what torch.compile once sees under such a mode it never compiles
+    with torch.compiler.set_stance("force_eager"), _LiveBytes() as live:
+        run(trial)
+    return live.peak / pixels
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory, of GPU or CPU, did not suffice."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    signs = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
+    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
+
+
+class _LiveBytes(TorchDispatchMode):
+    """Counts the bytes of all tensors that are alive, and the most there ever were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(tensor, Tensor):
+                self._remember(tensor.untyped_storage())
+        return result
+
+    def _remember(self, storage: Any) -> None:
+        if storage in self._seen:
+            return
+        self._seen.add(storage)
+        size = storage.nbytes()
+        self.now += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._forget, size)
+
+    def _forget(self, size: int) -> None:
+        self.now -= size
+
+
+def _free_ram() -> int:
+    with suppress(OSError, ValueError, IndexError):
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    with suppress(ValueError, OSError, AttributeError):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return UNKNOWN
+
+
+def _free_of_limit() -> int:
+    """What a container's limit leaves, by cgroup version 2 or 1; without a limit more than any RAM."""
+    for limit, usage in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ):
+        with suppress(OSError, ValueError):  # "max" is no number
+            return max(int(Path(limit).read_text()) - int(Path(usage).read_text()), 0)
+    return sys.maxsize
