@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-slow check lint format types schema gpu-check clean
+.PHONY: demo test test-slow check lint format types schema benchmarks gpu-check clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/run.py
@@ -30,6 +30,15 @@ format: $(INSTALLED)
 
 schema: $(INSTALLED)  ## write options/schema.json, which editors read
 	$(BIN)/python -m usrda_plugin.runner.options options/schema.json
+
+# on an otherwise idle machine: about half an hour; the figures stay in benchmarks/out
+benchmarks: $(INSTALLED)  ## the tables of docs/performance.md
+	mkdir -p benchmarks/out
+	$(BIN)/python benchmarks/train_step.py --json benchmarks/out/train_step.json
+	$(BIN)/python benchmarks/loader.py --json benchmarks/out/loader.json
+	$(BIN)/python benchmarks/loader.py --wait --json benchmarks/out/wait.json
+	$(BIN)/python benchmarks/validation.py --json benchmarks/out/validation.json
+	$(BIN)/python benchmarks/upscale.py --json benchmarks/out/upscale.json
 
 gpu-check: $(INSTALLED)  ## everything that needs a CUDA device, in one run
 	$(BIN)/python benchmarks/gpu_check.py

@@ -1,8 +1,9 @@
 """`make gpu-check`: all that needs a CUDA device, in one run and without a download.
 
-The tests marked `gpu`, the demo, 200 iterations of train_usrda.yml at full network size, 20 of train_realesrgan.yml;
-prints iterations per second, peak memory and losses. On a machine without CUDA it says so and exits with 2; `--tiny`
-runs the same trainings at a size that any machine can do, to see that the command itself is sound.
+The tests marked `gpu`, the speed tables (every benchmark on the GPU, figures in benchmarks/out), the demo, 200
+iterations of train_usrda.yml at full network size, 20 of train_realesrgan.yml; prints iterations per second, peak
+memory and losses. `--only` takes some of these. On a machine without CUDA it says so and exits with 2; `--tiny` runs
+the same trainings at a size that any machine can do, to see that the command itself is sound.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import usrda_plugin  # noqa: F401  (before BasicSR and torchvision, which it men
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "demo/out"
 PHOTOGRAPHS = OUT / "photographs"
+FIGURES = ROOT / "benchmarks/out"
 
 # the demo's photographs serve as data; nothing is validated and nothing is written but the run's own folder
 HERE = [
@@ -48,9 +50,26 @@ TINY = {
 }  # fmt: skip
 
 
+def speed(benchmark: str, *arguments: str) -> list[str]:
+    """The command of a benchmark on the GPU, which leaves its figures in benchmarks/out."""
+    figures = FIGURES / f"{benchmark}.json"
+    return [sys.executable, f"benchmarks/{benchmark}.py", "--device", "cuda", "--json", str(figures), *arguments]
+
+
+CHECKS = {
+    "tests": [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "tests"],
+    "train_step": speed("train_step"),
+    "validation": speed("validation"),
+    "upscale": speed("upscale"),
+    "loader": speed("loader", "--wait"),
+    "demo": [sys.executable, "demo/run.py"],
+}
+
+
 def main() -> int:
     """Run everything and print one table; 0 if all went well, 1 if something failed, 2 without CUDA."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=[*CHECKS, "trainings"], help="leave out the rest")
     parser.add_argument("--tiny", action="store_true", help="small networks, three iterations, any device, no demo")
     parser.add_argument("--one", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -63,24 +82,22 @@ def main() -> int:
         )
         return 2
     console = Console()
-    failed = [] if arguments.tiny else [name for name, command in CHECKS.items() if run(console, name, command)]
     prepare()
-    figures = {option_file: train(console, option_file, arguments.tiny) for option_file in TRAININGS}
-    print_figures(console, figures)
-    failed += [option_file for option_file, figure in figures.items() if not figure]
+    wanted = arguments.only or [*CHECKS, "trainings"]
+    checks = {} if arguments.tiny else {name: command for name, command in CHECKS.items() if name in wanted}
+    failed = [name for name, command in checks.items() if run(console, name, command)]
+    if "trainings" in wanted:
+        figures = {option_file: train(console, option_file, arguments.tiny) for option_file in TRAININGS}
+        print_figures(console, figures)
+        failed += [option_file for option_file, figure in figures.items() if not figure]
     console.print(f"[red]failed: {', '.join(failed)}[/]" if failed else "[green]all went well[/]")
     return 1 if failed else 0
-
-
-CHECKS = {
-    "tests": [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "tests"],
-    "demo": [sys.executable, "demo/run.py"],
-}
 
 
 def run(console: Console, name: str, command: Sequence[str]) -> int:
     """Run a command with its output shown; returns its exit code."""
     console.rule(name)
+    FIGURES.mkdir(exist_ok=True)
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 

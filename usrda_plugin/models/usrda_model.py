@@ -36,6 +36,8 @@ class USRDAModel(SRModel):
 
     log: dict[str, Tensor]
     """The last step's scalars, still on the device."""
+    lq: Tensor
+    """The LR image that is validated."""
 
     def __init__(self, opt: dict[str, Any]) -> None:
         if opt["dist"] and opt["is_train"] and leaves_networks_idle(opt["train"]):
@@ -49,6 +51,8 @@ class USRDAModel(SRModel):
         """Take a training batch (x_s, y_s and, with a target domain, x_t) or a validation batch (lq and perhaps gt)."""
         if "x_s" not in data:
             super().feed_data(data)
+            if self.device.type == "cpu":  # where whole images are half as fast again so; the last bits differ
+                self.lq = self.lq.contiguous(memory_format=torch.channels_last)
             return
         layout = {"non_blocking": True, "memory_format": self.switches.memory_format}
         self.batch = Batch(**{key: data[key].to(self.device, **layout) for key in Batch._fields if key in data})

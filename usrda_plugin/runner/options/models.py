@@ -14,11 +14,8 @@ REAL_ESRGAN = (
     *("poisson_scale_range2", "gray_noise_prob2", "jpeg_range2", "gt_size"),
 )
 SHARPENING = {"RealESRGANModel": ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm"), "RealESRNetModel": ("gt_usm",)}
-# how USRDAModel computes a step
-OF_OUR_STEP = (
-    *("amp", "compile", "channels_last", "tf32", "fused_adam", "joint_batches", "gradient_checkpointing"),
-    *("gradient_accumulation_steps", "clip_grad_norm", "log_grad_norm"),
-)
+# how USRDAModel takes a step, beside its switches
+OF_OUR_STEP = ("gradient_accumulation_steps", "clip_grad_norm", "log_grad_norm")
 # the terms of USR-DA that cannot do without a target domain
 OF_TARGET = ("align", "res", "sty")
 
@@ -59,7 +56,9 @@ def _check_micro_batches(review: Review) -> None:
 
 def _check_switches_known(review: Review, model: Any) -> None:
     """BasicSR's own models would pass over what they do not know."""
-    for name in OF_OUR_STEP if model.__module__.startswith("basicsr.") else ():
+    from usrda_plugin.models.switches import Switches
+
+    for name in (*Switches._fields, *OF_OUR_STEP) if model.__module__.startswith("basicsr.") else ():
         if review.at("train", name) is not None:
             review.fault(("train", name), f"{model.__name__} does not know it and would ignore it", "remove it")
 
