@@ -11,7 +11,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torchvision.models import vgg19
+
+from usrda_plugin.archs import USRDANet
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,6 +57,11 @@ def laid_out(tmp_path, monkeypatch):
     write(tmp_path / "datasets/val/HR", {"d": (224, 240)})
     write(tmp_path / "datasets/val/LR", {"d": (56, 60)})
     write(tmp_path / "datasets/val/LRx2", {"d": (112, 120)})
+    write(tmp_path / "photos", {"e": (16, 20)})
+    write(tmp_path / "photos/holiday", {"f": (12, 10)})
+    (tmp_path / "photos/holiday/f.png").rename(tmp_path / "photos/holiday/f.jpg")
+    network = USRDANet(scale=4, encoder="trunk", num_feat=8, num_block=1, num_block_lr_decoder=1)
+    save_file(network.state_dict(), tmp_path / "net_g.safetensors")
     (tmp_path / "options").symlink_to(ROOT / "options")
     features = {f"features.{key}": value.half() for key, value in vgg19().features.state_dict().items()}
     torch.save(features, tmp_path / "vgg.pth")
@@ -72,9 +80,12 @@ def test_basicsr_and_usrda_commands_run_one_after_the_other(laid_out):
         option_file = Path(arguments[-1]).name
         shorter = ["--force_yml", *SHORTER[option_file]] if program == "basicsr" else []
         assert programs[program]([*arguments, *shorter]) == 0, [program, *arguments]
-        ran.append(option_file)
-    assert ran == ["doctor", "train_psnr.yml", "train_usrda.yml", "train_usrda_x2.yml", "test_usrda.yml"]
+        ran.append(option_file if program == "basicsr" else arguments[0])
+    trained = ["train_psnr.yml", "train_usrda.yml", "train_usrda_x2.yml"]
+    assert ran == ["doctor", *trained, "test_usrda.yml", "lmdb", "upscale", "upscale"]
     assert list((laid_out / "results/test_usrda/visualization").rglob("*.png"))
+    assert {file.name for file in (laid_out / "upscaled").rglob("*.*")} == {"e.png", "f.png"}
+    assert (laid_out / "datasets/source_hr.lmdb/data.mdb").is_file()
 
 
 def test_make_commands_are_targets_and_continuous_integration_runs_them():
