@@ -222,18 +222,25 @@ def disagreements(chosen: argparse.Namespace) -> list[str]:
 
 
 def outcome(name: str, chosen: argparse.Namespace, folder: str) -> dict[str, torch.Tensor]:
-    """The losses of a candidate's first step and its gradients for each network."""
+    """The losses of a candidate's first step, and the gradient by which each of the six networks is moved."""
     model = make_model(chosen, folder, STOCK if name == "textbook" else SWITCHES.get(name, {}))
+    networks = {**dict(model.net_g.named_children()), **{f"d_{name}": critic for name, critic in model.critics.items()}}
+    found: dict[str, torch.Tensor] = {}
+
+    def remember(*_: object) -> None:
+        for part, network in networks.items():
+            gradients = [p.grad.flatten().cpu() for p in network.parameters() if p.grad is not None]
+            if gradients:  # the first that a network has: the textbook's generator step adds others to the critics'
+                found.setdefault(f"gradient of {part}", torch.cat(gradients))
+
+    for optimizer in model.optimizers:
+        optimizer.register_step_pre_hook(remember)
     if name == "textbook":
         losses = _without_tf32(partial(textbook_step, model))
     else:
         _without_tf32(partial(model.optimize_parameters, 1))
         losses = {key: value for key, value in model.get_current_log().items() if key.startswith("l_")}
-    found = {key: torch.tensor([value]) for key, value in losses.items()}
-    networks = dict(model.net_g.named_children())
-    for part, network in networks.items():
-        found[f"gradient of {part}"] = torch.cat([p.grad.flatten().cpu() for p in network.parameters()])
-    return found
+    return found | {key: torch.tensor([value]) for key, value in losses.items()}
 
 
 def distance(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> float:

@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from usrda_plugin.models.updates import Updates
+
 TINY = ["--device", "cpu", "--network", "tiny", "--batch", "2", "--patch", "32"]
 
 
@@ -25,7 +27,7 @@ def step(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 def test_the_textbook_has_the_losses_and_gradients_of_one_pass(step: ModuleType, tmp_path: Path) -> None:
     chosen = step.build_parser().parse_args(TINY)
     ours, textbook = (step.outcome(name, chosen, str(tmp_path)) for name in ("one pass", "textbook"))
-    assert {"l_g_total", "l_g_idt", "l_d_y", "gradient of lr_decoder"} <= ours.keys()
+    assert {"l_g_total", "l_g_idt", "l_d_y", "gradient of lr_decoder", "gradient of d_f"} <= ours.keys()
     assert step.distance(ours, textbook) <= 1e-5
 
 
@@ -51,6 +53,15 @@ def test_a_candidate_that_computes_something_else_is_named(step: ModuleType, mon
     monkeypatch.setitem(step.SWITCHES, "joint_batches", {"res_opt": {"type": "L1Loss", "loss_weight": 1.1}})
     [line] = step.disagreements(chosen)
     assert line.startswith("joint_batches: differs from one pass by")
+
+
+def test_critics_trained_by_another_scale_are_noticed(step: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = step.build_parser().parse_args(TINY)
+    monkeypatch.setattr(step, "SAME", {"textbook": 1e-5})
+    backward = Updates.backward
+    monkeypatch.setattr(Updates, "backward", lambda self, loss: backward(self, 1000 * loss))  # Adam would hide it
+    [line] = step.disagreements(chosen)
+    assert line.startswith("textbook: differs")
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Switches change how a step is computed and not what it computes."""
 
+import copy
 from functools import partial
 
 import pytest
@@ -174,6 +175,67 @@ def test_a_gradient_that_overflows_is_skipped_and_the_scale_halved(tmp_path):
     run(model, 1)
     assert all(torch.equal(before[name], value) for name, value in model.net_g.state_dict().items())
     assert model.updates.scaler.get_scale() == pytest.approx(5e29)
+
+
+@pytest.mark.parametrize("amp", [False, "fp16"])
+def test_an_iteration_in_which_nothing_is_trained_is_no_error(tmp_path, amp):
+    terms = ("align_opt", "sty_opt", "gan_opt")
+    model = build(tmp_path, amp=amp, net_d_iters=2, **dict.fromkeys(terms))
+    before = state(model.net_g)
+    run(model, 1)
+    assert all(torch.equal(before[name], value) for name, value in model.net_g.state_dict().items())
+    run(model, 2, first=2)
+    assert any(not torch.equal(before[name], value) for name, value in model.net_g.state_dict().items())
+
+
+# ---------------------------------------------------------------------- resuming with other switches
+
+
+def resumed(folder, **train):
+    opt = options(folder, **train)
+    opt["path"] |= {"resume_state": str(folder / "3.state")}
+    opt["path"] |= {f"pretrain_network_{n}": str(folder / f"net_{n}_3.pth") for n in ("g", "d_f", "d_t", "d_y")}
+    model = USRDAModel(copy.deepcopy(opt))
+    model.resume_training(torch.load(folder / "3.state", weights_only=True))
+    return model
+
+
+SWITCHED = {"channels_last": True, "fused_adam": True}
+
+
+@pytest.mark.parametrize(("saved", "asked"), [(SWITCHED, {}), ({}, SWITCHED), (SWITCHED, {"fused_adam": True})])
+def test_a_run_resumes_with_other_switches_as_if_it_had_them_before(tmp_path, saved, asked):
+    first = run(build(tmp_path, **saved), 3)
+    first.save(0, 3)
+    second = resumed(tmp_path, **asked)
+    for optimizer in second.optimizers:
+        assert all(bool(group["fused"]) is asked.get("fused_adam", False) for group in optimizer.param_groups)
+        for parameter, kept in optimizer.state.items():
+            assert kept["exp_avg"].stride() == parameter.stride()
+    for model in (first, second):
+        run(model, 1, first=4)
+    for name, value in first.net_g.state_dict().items():
+        torch.testing.assert_close(second.net_g.state_dict()[name], value, rtol=1e-4, atol=2e-5)
+
+
+def test_a_plain_state_goes_on_in_half_precision_with_fused_adam(tmp_path):
+    run(build(tmp_path), 3).save(0, 3)
+    model = run(resumed(tmp_path, amp="fp16", fused_adam=True), 1, first=4)
+    assert all(torch.tensor(value).isfinite() for value in model.get_current_log().values())
+
+
+def test_compiled_blocks_with_recomputed_concatenations_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="concat would pass by the compiled blocks"):
+        build(tmp_path, compile=True, gradient_checkpointing="concat")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # torch.compile's own
+def test_validation_does_not_compile_for_each_image_size(tmp_path, monkeypatch):
+    stances = []
+    monkeypatch.setattr(USRDAModel, "_validate", lambda *_: stances.append(torch._dynamo.eval_frame._stance.stance))
+    for switched in (True, False):
+        build(tmp_path, compile=switched).nondist_validation(None, 1, None, False)
+    assert stances == ["force_eager", "default"]
 
 
 # ---------------------------------------------------------------------- accumulation and clipping

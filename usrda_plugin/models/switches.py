@@ -12,6 +12,10 @@ from usrda_plugin.archs.blocks import Blocks, Checkpointing
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 AMPERE = (8, 0)  # the first GPUs that compute in bf16 and TF32
+COMPILED_CONCAT = (
+    "concat would pass by the compiled blocks, which choose by themselves what to keep",
+    "leave it out, write block, or remove compile",
+)
 FUSED = ("Adam", "AdamW")
 
 
@@ -58,7 +62,7 @@ def resolve_switches(train_opt: dict[str, Any], device: torch.device) -> Switche
     """The switches that the ``train`` options ask for; ``auto``, which is also what no word means, is chosen here.
 
     On a CPU auto takes only what leaves every bit as it is, on a GPU also what adds up in another order. Compiling and
-    half precision are never chosen unasked.
+    half precision are never chosen unasked. Raises ValueError for compiled blocks with "concat".
     """
     on_gpu = device.type == "cuda"
     modern = on_gpu and torch.cuda.get_device_capability(device) >= AMPERE
@@ -87,4 +91,6 @@ def _checkpointing(train_opt: dict[str, Any]) -> Checkpointing:
     if asked in (None, "auto"):
         # a compiled block decides by itself what to keep
         return False if train_opt.get("compile") is True else "concat"
+    if asked == "concat" and train_opt.get("compile") is True:
+        raise ValueError(f"train: gradient_checkpointing: {COMPILED_CONCAT[0]}; {COMPILED_CONCAT[1]}")
     return "block" if asked is True else asked

@@ -28,6 +28,7 @@ class Updates:
         self.clip_grad_norm = train_opt.get("clip_grad_norm")
         self.log_grad_norm = bool(train_opt.get("log_grad_norm"))
         self.scaler = torch.amp.GradScaler(device.type, enabled=amp is torch.float16)
+        self.stepped = False
 
     def autocast(self) -> torch.autocast:
         """Half precision, where it is asked for, for what is computed inside."""
@@ -48,7 +49,14 @@ class Updates:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             torch.nn.utils.clip_grad_norm_(parameters, self.clip_grad_norm)
         self.scaler.step(optimizer)
+        self.stepped = True
         return norms
+
+    def end_iteration(self) -> None:
+        """Adapt the scale to what this iteration's gradients were; in an iteration without a step to nothing."""
+        if self.stepped:
+            self.scaler.update()
+        self.stepped = False
 
     def _logged(self, trained: Mapping[str, nn.Module]) -> list[tuple[str, nn.Module]]:
         return [(name, network) for name, network in trained.items() if self.log_grad_norm and list(gradients(network))]
@@ -75,6 +83,25 @@ def frozen(networks: Iterable[nn.Module]) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+@torch.no_grad()
+def fit_state(optimizer: Optimizer, fused: list[Any]) -> None:
+    """Bring a loaded state to the layout and the kernel that this run has, whatever the run had that saved it.
+
+    ``fused`` is what each group of parameters was made with. A fused kernel reads memory as it lies, so moments must
+    have their parameter's strides, and counts its steps on the device; other kernels count them on the CPU.
+    """
+    for group, is_fused in zip(optimizer.param_groups, fused, strict=True):
+        if "fused" in group:
+            group["fused"] = is_fused
+        for parameter in group["params"]:
+            state = optimizer.state.get(parameter, {})
+            for name, value in state.items():
+                if name == "step" and isinstance(value, Tensor):
+                    state[name] = value.to(parameter.device if is_fused else "cpu")
+                elif isinstance(value, Tensor) and value.shape == parameter.shape:
+                    state[name] = torch.empty_like(parameter).copy_(value)
 
 
 def mean_of(logs: list[Log]) -> Log:

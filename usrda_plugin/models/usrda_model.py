@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from usrda_plugin.models.objective import Objective, build_objective, leaves_net
 from usrda_plugin.models.rehearsal import rehearse, trial_batch
 from usrda_plugin.models.strips import strips
 from usrda_plugin.models.switches import FUSED, Switches, resolve_switches
-from usrda_plugin.models.updates import Updates, frozen, mean_of
+from usrda_plugin.models.updates import Updates, fit_state, frozen, mean_of
 from usrda_plugin.models.validation import validate
 
 
@@ -63,7 +64,7 @@ class USRDAModel(SRModel):
         passes = Passes(partial(self.one_pass, objective), self.batch, self.micro_batches)
         critic_log = self.step_critics(objective, passes)
         generator_log = self.step_generator(objective, passes)
-        self.updates.scaler.update()
+        self.updates.end_iteration()
         self.model_ema(self.ema_decay)
         self.log = {**generator_log, **critic_log}
 
@@ -251,6 +252,12 @@ class USRDAModel(SRModel):
 
     def nondist_validation(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
         """SRModel's validation by ``validate``, and a strip of the last training batch for TensorBoard."""
+        # compiled blocks would be compiled again for each image size
+        is_compiled = self.is_train and self.switches.compile
+        with torch.compiler.set_stance("force_eager") if is_compiled else nullcontext():
+            self._validate(dataloader, current_iter, tb_logger, save_img)
+
+    def _validate(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
         means = validate(self, dataloader, current_iter, save_img)
         if self.opt["val"].get("metrics") is not None:
             name = dataloader.dataset.opt["name"]
@@ -297,7 +304,10 @@ class USRDAModel(SRModel):
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
         """Go on with optimizers, schedulers and, with fp16, the scale of gradients as they were saved."""
+        fused = [[group.get("fused") for group in optimizer.param_groups] for optimizer in self.optimizers]
         super().resume_training(resume_state)
+        for optimizer, asked in zip(self.optimizers, fused, strict=True):
+            fit_state(optimizer, asked)
         if resume_state.get("scaler"):
             self.updates.scaler.load_state_dict(resume_state["scaler"])
 

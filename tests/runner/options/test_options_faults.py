@@ -136,6 +136,13 @@ def test_a_fault_is_told_at_its_key(override: str, key: str, part: str, paired: 
 UNPAIRED = [
     ("train:gradient_accumulation_steps=3", "train.gradient_accumulation_steps", "cannot be cut into 3 equal parts"),
     (
+        "train={gradient_accumulation_steps: 2, pixel_opt: {type: L1Loss, reduction: sum}}",
+        "train.gradient_accumulation_steps",
+        "pixel_opt adds up over the batch",
+    ),
+    ("train={compile: true, gradient_checkpointing: concat}", "train.gradient_checkpointing", "pass by the compiled"),
+    ("train={net_d_iters: 2, rec_opt: {}, pixel_opt: {type: L1Loss}}", "train.net_d_iters", "rest for critics"),
+    (
         "datasets:train:dataroot_target=~",
         "datasets.train.dataroot_target",
         "terms align, res, sty look at target images",

@@ -39,19 +39,40 @@ def check_model_needs(review: Review) -> None:
     if model.__name__ == "USRDAModel":
         _check_terms(review)
         _check_micro_batches(review)
+        _check_compiled(review)
     _check_switches_known(review, model)
 
 
 def _check_micro_batches(review: Review) -> None:
-    parts, batch = (
-        review.at("train", "gradient_accumulation_steps"),
-        review.at("datasets", "train", "batch_size_per_gpu"),
-    )
-    if isinstance(parts, int) and isinstance(batch, int) and parts > 0 and (batch < parts or batch % parts):
+    keys = ("train", "gradient_accumulation_steps")
+    parts, batch = review.at(*keys), review.at("datasets", "train", "batch_size_per_gpu")
+    if not isinstance(parts, int) or parts < 2:
+        return
+    if isinstance(batch, int) and batch > 0 and batch % parts:
+        fitting = max(number for number in range(1, min(parts, batch) + 1) if not batch % number)
         message = f"a batch of {batch} (batch_size_per_gpu) cannot be cut into {parts} equal parts"
-        fitting = max(number for number in range(1, min(parts, max(batch, 1)) + 1) if not max(batch, 1) % number)
         remedy = f"set batch_size_per_gpu: {parts * -(-batch // parts)}, or gradient_accumulation_steps: {fitting}"
-        review.fault(("train", "gradient_accumulation_steps"), message, remedy)
+        review.fault(keys, message, remedy)
+    for name, block in review.block("train").items():
+        if isinstance(block, dict) and (block.get("reduction") == "sum" or block.get("criterion") == "fro"):
+            message = f"{name} adds up over the batch, so parts of a batch would not give the result of the whole"
+            review.fault(keys, message, f"give {name} a mean (reduction: mean, criterion: l1), or remove this key")
+
+
+def _check_compiled(review: Review) -> None:
+    from usrda_plugin.models.switches import COMPILED_CONCAT
+
+    if review.at("train", "compile") is True and review.at("train", "gradient_checkpointing") == "concat":
+        review.fault(("train", "gradient_checkpointing"), *COMPILED_CONCAT)
+
+
+def _check_rests(review: Review) -> None:
+    """Without a critic to train, an iteration in which the generator rests does nothing."""
+    for key, least in (("net_d_iters", 2), ("net_d_init_iters", 1)):
+        value = review.at("train", key)
+        if isinstance(value, int) and value >= least:
+            message = "the generator would rest for critics, and no active term asks one"
+            review.fault(("train", key), message, "remove it, or give an adversarial term a weight")
 
 
 def _check_switches_known(review: Review, model: Any) -> None:
@@ -91,8 +112,7 @@ def _check_terms(review: Review) -> None:
             wanted = " or ".join(f"{term}_opt" for term in CRITIC_TERMS[name].asked_by)
             remedy = f"remove it, or give {wanted} and {CRITIC_TERMS[name].criterion}_opt a weight"
             review.fault(("path", f"pretrain_network_d_{name}"), message, remedy)
-    if any(asking.values()):
-        _check_adversarial_phase(review)
+    (_check_adversarial_phase if any(asking.values()) else _check_rests)(review)
     _check_domains(review, [term for term in active if term in OF_TARGET])
     if "align" in active:
         _check_feature_width(review)
