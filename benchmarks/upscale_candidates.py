@@ -134,6 +134,7 @@ def serve(name: str, setting: Setting) -> None:
     """Answer each line ``HEIGHT WIDTH [FILE]`` with seconds and peak memory; a FILE gets the result."""
     if setting.threads:
         torch.set_num_threads(setting.threads)
+    torch.backends.cudnn.allow_tf32 = False  # so that fp32 is compared with fp32
     run = CANDIDATES[name](setting)
     run(torch.rand(3, 16, 16))  # what is loaded at the first call is not the image's
     before = resident()

@@ -9,9 +9,25 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "benchmarks/upscale.py"]
+
+
+def test_on_a_gpu_every_candidate_computes_fp32_as_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import upscale_candidates
+
+    seen = []
+    for name in upscale_candidates.CANDIDATES:
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+        monkeypatch.setitem(
+            upscale_candidates.CANDIDATES, name, lambda setting: lambda x: seen.append(torch.backends.cudnn.allow_tf32)
+        )
+        monkeypatch.setattr(upscale_candidates, "requests", lambda: [])
+        upscale_candidates.serve(name, upscale_candidates.Setting("tiny", "cpu", 0))
+    assert seen == [False] * len(upscale_candidates.CANDIDATES)
 
 
 @pytest.mark.slow

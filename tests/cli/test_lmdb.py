@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from usrda_plugin.cli import usrda
-from usrda_plugin.data import ImageSource
+from usrda_plugin.data import ImageSource, USRDASourceDataset
 
 Capture = pytest.CaptureFixture[str]
 
@@ -34,6 +35,50 @@ def test_tiles_encoding_and_list_are_as_asked_for(workshop: Path, capsys: Captur
     lines = (workshop / "tiles.lmdb" / "meta_info.txt").read_text().splitlines()
     assert lines[:2] == ["1_s001.png (40,40,3) 1", "1_s002.png (40,40,3) 1"]
     assert len(lines) == 18
+
+
+def write_maps(folder: Path, name: str, number: int, places: np.ndarray) -> None:
+    """An image whose red, green and blue are the HR row and column of a pixel, and the number of the image."""
+    folder.mkdir(exist_ok=True)
+    image = np.dstack([np.full_like(places[0], number), places[1], places[0]]).astype(np.uint8)
+    assert cv2.imwrite(str(folder / name), image)
+
+
+@pytest.fixture
+def tiled_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Options of HR tiles with tiles of LR images that are every second pixel of them and have x2 in their names."""
+    monkeypatch.chdir(tmp_path)
+    for number, (height, width) in enumerate([(67, 61), (40, 84), (31, 28)]):  # the last fits into one tile
+        places = np.mgrid[:height, :width]
+        write_maps(tmp_path / "big", f"{number}.png", number, places)
+        covered = places[:, : height - height % 2, : width - width % 2]
+        write_maps(tmp_path / "small", f"{number}x2.png", number, covered[:, ::2, ::2])
+    make = ["lmdb", "make", "--input"]
+    hr = [*make, "big", "--output", "hr.lmdb", "--crop", "32", "--step", "20", "--multiple", "2"]
+    assert usrda.main(hr) == 0
+    assert usrda.main([*make, "small", "--output", "lr.lmdb", "--crop", "16", "--step", "10"]) == 0
+    roots = {"dataroot_gt": "hr.lmdb", "dataroot_lq": "lr.lmdb", "filename_tmpl": "{}x2"}
+    return {**roots, "scale": 2, "gt_size": 12, "use_hflip": False, "use_rot": False}
+
+
+def test_tiles_of_given_pairs_are_paired_by_the_template_of_their_images(tiled_pairs: dict[str, Any]) -> None:
+    dataset = USRDASourceDataset(tiled_pairs)
+    assert len(dataset) == 9 + 8 + 1
+    dataset.check_images()
+    seen = set()
+    for number in range(200):
+        sample = dataset[number]
+        np.testing.assert_array_equal(sample["gt"][:, ::2, ::2], sample["lq"])
+        hr, lr = Path(sample["gt_path"]).name, Path(sample["lq_path"]).name
+        assert lr == f"{hr[0]}x2{hr[1:]}"
+        seen.add(hr)
+    assert len(seen) == len(dataset)
+
+
+def test_tiles_without_partner_are_told_with_the_remedy(tiled_pairs: dict[str, Any]) -> None:
+    expected = r"lr\.lmdb lacks 18 images .*: 0x3_s001, .*filename_tmpl, now '\{\}x3' .* a_s001 with ax2_s001"
+    with pytest.raises(FileNotFoundError, match=expected):
+        USRDASourceDataset({**tiled_pairs, "filename_tmpl": "{}x3"})
 
 
 @pytest.mark.parametrize(

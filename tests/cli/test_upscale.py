@@ -109,6 +109,20 @@ def test_what_is_there_is_refused_skipped_or_replaced(weights: Path, capsys: pyt
     assert cv2.imread("sr/1.png").shape == (64, 64, 3)
 
 
+def test_results_among_the_inputs_are_left_out_and_told(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["--input", "lr", "--output", "lr", "--suffix", "_x2"]
+    assert run(*line) == 0
+    assert "left out" not in capsys.readouterr().err
+    Path("lr/3_x2.png").unlink()
+    Path("lr/0.png").unlink()
+    assert run(*line, "--skip-existing") == 0
+    told = capsys.readouterr().err
+    assert "3 images left out: results, by name or place" in told
+    assert "1 image upscaled" in told
+    names = ["0_x2.png", "1.png", "1_x2.png", "2.png", "2_x2.png", "3.png", "3_x2.png"]
+    assert sorted(file.name for file in Path("lr").iterdir()) == names
+
+
 def test_a_damaged_image_ends_with_2_and_the_others_are_there(
     weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

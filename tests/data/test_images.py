@@ -143,6 +143,17 @@ def test_partners_are_found_by_name_in_the_order_of_the_first_root(tmp_path: Pat
         hr.partners(tmp_path / "lr")
 
 
+def test_a_partner_by_the_whole_name_goes_before_one_by_the_name_before_a_tile_number(
+    tmp_path: Path, write: Write, noise: Noise
+) -> None:
+    write(tmp_path / "hr" / "a_s001.png", noise(8, 8))
+    write(tmp_path / "lr" / "ax2_s001.png", noise(4, 4))
+    hr = ImageSource.open(tmp_path / "hr")
+    assert hr.partners(tmp_path / "lr", "{}x2").entries == ["ax2_s001.png"]
+    write(tmp_path / "lr" / "a_s001x2.bmp", noise(4, 4))
+    assert hr.partners(tmp_path / "lr", "{}x2").entries == ["a_s001x2.bmp"]
+
+
 def test_an_lmdb_gives_the_same_images_as_its_folder(noise_folder: Path, noise_lmdb: Path) -> None:
     files, entries = ImageSource.open(noise_folder), ImageSource.open(noise_lmdb)
     assert len(files) == len(entries) == 5

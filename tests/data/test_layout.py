@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usrda_plugin.data.layout import Layout
+from usrda_plugin.data.layout import Layout, partner_stems
 
 
 def numbered(height: int, width: int) -> np.ndarray:
@@ -88,3 +88,20 @@ def test_overlapping_tiles_leave_no_place_out_and_favour_none_more_than_twice(st
     firsts = np.concatenate([tile[: 480 - room + 1] for tile in tiles[:-1]])  # the last tile overlaps as it must
     times = np.bincount(firsts, minlength=length)[: tiles[-1][0]]
     assert (times.min(), times.max()) == (least, most)
+
+
+@pytest.mark.parametrize(
+    ("stem", "template", "expected"),
+    [
+        ("a", "{}x2", ["ax2"]),
+        ("a_s001", "{}x2", ["a_s001x2", "ax2_s001"]),
+        ("a_s1000", "{}x2", ["a_s1000x2", "ax2_s1000"]),
+        ("a_s001_s012", "{}x2", ["a_s001_s012x2", "a_s001x2_s012", "ax2_s001_s012"]),
+        ("a_s1", "{}x2", ["a_s1x2"]),  # no number that tiles get
+        ("a_s001_b", "{}x2", ["a_s001_bx2"]),
+    ],
+)
+def test_a_template_is_applied_to_the_whole_name_and_before_tile_numbers(
+    stem: str, template: str, expected: list[str]
+) -> None:
+    assert partner_stems(stem, template) == expected

@@ -77,6 +77,23 @@ def test_lossy_formats_have_8_bits_and_the_profile(tmp_path: Path, suffix: str) 
     assert found.profile == PROFILE
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+@pytest.mark.parametrize("gray", [True, False])
+@pytest.mark.parametrize("with_alpha", [True, False])
+@pytest.mark.parametrize("space", [b"RGB ", b"GRAY", b"CMYK"])
+def test_a_profile_goes_with_channels_of_its_own_colour_space_only(
+    tmp_path: Path, suffix: str, gray: bool, with_alpha: bool, space: bytes
+) -> None:
+    if suffix == ".jpg" and with_alpha:
+        pytest.skip("a JPEG has no alpha")
+    file, profile = tmp_path / f"image{suffix}", PROFILE[:16] + space + PROFILE[20:]
+    picture = Picture(COLOUR[..., 0] if gray else COLOUR, COLOUR[..., 1] if with_alpha else None, profile)
+    write_picture(file, picture)
+    with Image.open(file) as image:
+        channels = {b"RGB ": ("RGB", "RGBA"), b"GRAY": ("L",), b"CMYK": ()}[space]
+        assert image.info.get("icc_profile") == (profile if image.mode in channels else None)
+
+
 def test_alpha_goes_into_webp_and_not_into_jpeg(tmp_path: Path) -> None:
     alpha = np.repeat(np.arange(20, dtype=np.uint8)[None], 12, 0)
     write_picture(tmp_path / "image.webp", Picture(COLOUR, alpha))

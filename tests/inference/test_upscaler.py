@@ -18,7 +18,9 @@ from torch.nn import functional as F
 
 from usrda_plugin.archs import USRDANet
 from usrda_plugin.inference import Size, Tiling, Upscaler, super_resolve
-from usrda_plugin.inference.engine import choose_device
+from usrda_plugin.inference import upscaler as upscaler_module
+from usrda_plugin.inference.engine import Engine, choose_device
+from usrda_plugin.inference.launching import Canvas
 
 Build = Callable[[int], nn.Module]
 
@@ -163,6 +165,66 @@ def test_infinite_results_in_half_precision_are_computed_again_in_fp32(caplog: p
     assert upscaler.engine.precision == "fp32"
 
 
+def test_all_of_a_batch_is_queued_before_the_next_and_pasted_after_it_is_launched() -> None:
+    upscaler = Upscaler(Enlarger(), Tiling(32, 4, batch=2), device="cpu")
+    done: list[str] = []
+
+    def launched(x: Tensor) -> Tensor:
+        done.append("launch")
+        return F.interpolate(x, scale_factor=2, mode="nearest")
+
+    upscaler.engine.run = launched
+    canvas = Canvas(
+        lambda tile: torch.zeros(3, tile.rows.stop - tile.rows.start, tile.cols.stop - tile.cols.start),
+        lambda part: done.append("convert") or part,  # type: ignore[func-returns-value]
+        lambda tile, part: done.append("paste"),
+    )
+    upscaler.tiled(Size(32, 128), canvas)
+    batches = -(-len(upscaler.tiled.grid or ()) // 2)
+    assert batches >= 2
+    spelt = " ".join(done)
+    assert spelt.startswith("launch convert convert launch convert convert paste paste")
+    assert spelt.endswith("paste")
+    assert done.count("launch") == batches
+    assert done.count("paste") == done.count("convert") == len(upscaler.tiled.grid or ())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_gpu_gives_every_batch_its_own_result(rrdb: Build, precision: Any) -> None:
+    image = colours(300, 280)
+    expected = Upscaler(rrdb(4), Tiling(64), device="cpu").levels(image).astype(int)
+    found = Upscaler(rrdb(4), Tiling(64, batch=3), device="cuda", precision=precision).levels(image).astype(int)
+    assert np.abs(found - expected).max() <= {"fp32": 1, "fp16": 12}[precision]
+
+
+@pytest.mark.parametrize(("precision", "factor"), [("fp16", 1.0), ("bf16", 1.0), ("fp16", 7e4)])
+def test_fp32_after_an_overflow_has_the_weights_as_they_were(precision: Any, factor: float) -> None:
+    torch.manual_seed(0)
+    network = nn.Conv2d(3, 3, 3, padding=1)
+    nn.init.uniform_(network.weight, 0.5 * factor, factor)
+    network.register_buffer("passing", torch.rand(3), persistent=False)
+    image = 1e5 * torch.rand(3, 20, 20)  # too much for float16
+    expected = Upscaler(deepcopy(network), device="cpu")(image)
+    upscaler = Upscaler(deepcopy(network), device="cpu", precision=precision)
+    if precision == "bf16":
+        upscaler.engine.to_fp32()
+    assert torch.equal(upscaler(image), expected)
+    assert torch.equal(upscaler.engine.network.passing, network.passing)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_fp32_on_a_gpu_changes_no_setting_of_cudnn_but_tf32(enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(nn.Conv2d(3, 3, 1), torch.device("cpu"), "fp32")
+    monkeypatch.setattr(engine, "device", torch.device("cuda"))
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(enabled=enabled, benchmark=enabled, deterministic=enabled, allow_tf32=True):
+        with engine._exact_convolutions():
+            assert (cudnn.enabled, cudnn.benchmark, cudnn.deterministic) == (enabled,) * 3
+            assert not cudnn.allow_tf32
+        assert cudnn.allow_tf32
+
+
 def test_nan_in_fp32_is_an_error() -> None:
     network = nn.Conv2d(3, 3, 1)
     nn.init.constant_(network.weight, torch.nan)
@@ -238,6 +300,23 @@ def test_a_network_of_one_channel_takes_gray_alone() -> None:
 def test_the_function_leaves_the_image_its_shape(rrdb: Build) -> None:
     image = torch.rand(3, 20, 24)
     assert torch.equal(super_resolve(rrdb(4), image), super_resolve(rrdb(4), image[None])[0])
+
+
+def test_the_function_leaves_the_network_as_it_was(rrdb: Build) -> None:
+    network = rrdb(4).double().train()
+    before = deepcopy(network.state_dict())
+    super_resolve(network, torch.rand(3, 20, 24))
+    assert network.training
+    for name, value in network.state_dict().items():
+        assert value.dtype == torch.float64
+        assert value.stride() == before[name].stride()
+        assert torch.equal(value, before[name])
+
+
+def test_the_function_answers_where_the_image_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    # a device that every machine has; like a GPU's, its result comes from the CPU
+    monkeypatch.setattr(upscaler_module, "Upscaler", lambda *arguments, **how: lambda image: torch.zeros(3, 4, 4))
+    assert super_resolve(nn.Identity(), torch.zeros(3, 2, 2, device="meta")).device.type == "meta"
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,25 @@ def test_every_image_comes_out_under_its_own_name(jobs: list[Job], upscaler: Ups
     assert told == [(job, 12 * 16) for job in jobs]
 
 
+@pytest.mark.parametrize(("suffix", "side"), [(".webp", 16384), (".jpg", 65502), (".jpeg", 65502)])
+def test_a_result_too_large_for_its_format_is_told_before_it_is_computed(
+    tmp_path: Path, upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch, suffix: str, side: int
+) -> None:
+    monkeypatch.setattr(workshop, "upscale_picture", lambda *arguments: pytest.fail("computed"))
+    write_picture(tmp_path / "wide.png", Picture(np.zeros((1, side // 2), np.uint8)))
+    job = Job(tmp_path / "wide.png", tmp_path / f"wide{suffix}")
+    (failure,) = upscale_files([job], upscaler)
+    assert f"found {side}x2; write it with --ext png" in str(failure)
+
+
+def test_the_largest_of_a_format_is_written(tmp_path: Path, upscaler: Upscaler) -> None:
+    write_picture(tmp_path / "wide.png", Picture(np.zeros((1, 16382 // 2), np.uint8)))
+    write_picture(tmp_path / "wider.png", Picture(np.zeros((1, 65500 // 2), np.uint8)))
+    pairs = (("wide", ".webp"), ("wider", ".jpg"), ("wider", ".png"))
+    jobs = [Job(tmp_path / f"{name}.png", tmp_path / "out" / f"{name}{suffix}") for name, suffix in pairs]
+    assert upscale_files(jobs, upscaler) == []
+
+
 def test_a_damaged_image_among_many_is_named_and_the_others_are_done(jobs: list[Job], upscaler: Upscaler) -> None:
     jobs[2].source.write_bytes(b"no image")
     jobs[5].source.unlink()

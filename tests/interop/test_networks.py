@@ -138,6 +138,22 @@ def test_weights_of_another_network_are_told(tmp_path: Path) -> None:
         open_network(tmp_path / "net.pth")
 
 
+NOTHING = torch.zeros(0, 6, 3, 3)
+
+
+@pytest.mark.parametrize("number", range(len(NETWORKS)))
+@pytest.mark.parametrize("odd", [torch.zeros(6), torch.zeros(()), torch.zeros(6, 0, 3, 3), NOTHING])
+def test_fitting_names_with_odd_shapes_are_a_fault_of_the_file(tmp_path: Path, number: int, odd: torch.Tensor) -> None:
+    _, kind, arguments = NETWORKS[number]
+    whole = kind(**arguments).state_dict()
+    told = ("conv_first.weight", "conv_last.weight", "body.0.weight", "conv_featmap.0.weight", "rdb1.conv1.weight")
+    for name in (name for name in whole if name.endswith(told)):
+        torch.save({**whole, name: odd}, tmp_path / "net.pth")
+        with pytest.raises(ValueError, match=r"expected|cannot be built") as refusal:
+            open_network(tmp_path / "net.pth")
+        assert str(refusal.value).startswith(str(tmp_path / "net.pth"))
+
+
 def test_the_public_compact_network_opens(shared_data: Path) -> None:
     file = shared_data.parent / "weights" / "realesr-animevideov3.pth"
     if not file.is_file():

@@ -20,6 +20,10 @@ _MAKE_EXAMPLES = """Examples:
   usrda lmdb make --input datasets/source/HR --output datasets/source_hr.lmdb
   usrda lmdb make --input datasets/source/HR --output datasets/source_hr_tiles.lmdb --crop 480 --encoding png
 
+Tiles of given pairs at x4, which filename_tmpl pairs as it does the images themselves:
+  usrda lmdb make --input datasets/pairs/HR --output datasets/pairs_hr.lmdb --crop 480 --step 240 --multiple 4
+  usrda lmdb make --input datasets/pairs/LR --output datasets/pairs_lr.lmdb --crop 120 --step 60
+
 Give the LMDB to an option file in the place of the folder: dataroot_gt: datasets/source_hr.lmdb"""
 
 

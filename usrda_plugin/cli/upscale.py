@@ -24,6 +24,7 @@ from usrda_plugin.inference import (
     list_images,
     plan_jobs,
     upscale_files,
+    without_results,
 )
 from usrda_plugin.inference.jobs import Existing, Extension
 from usrda_plugin.inference.workshop import AlphaBy
@@ -89,7 +90,7 @@ def run(chosen: argparse.Namespace) -> None:
     Image.MAX_IMAGE_PIXELS = None  # the user's own images are as large as they are
     keep_freed_memory()
     try:
-        jobs = _jobs(chosen)
+        jobs = _jobs(chosen, console)
         if not jobs:
             console.print("nothing to do: all results are there")
             return
@@ -108,11 +109,16 @@ def run(chosen: argparse.Namespace) -> None:
         raise SetupError(f"{len(failures)} of {_count(len(jobs))} failed:{listed}")
 
 
-def _jobs(chosen: argparse.Namespace) -> list[Job]:
+def _jobs(chosen: argparse.Namespace, console: Console) -> list[Job]:
     existing: Existing = "skip" if chosen.skip_existing else "overwrite" if chosen.overwrite else "refuse"
     if chosen.output.exists() and not chosen.output.is_dir():
         raise ValueError(f"{chosen.output}: expected a folder for results, found a file")
-    return plan_jobs(list_images(chosen.input), chosen.output, Naming(chosen.suffix, chosen.ext, existing))
+    naming = Naming(chosen.suffix, chosen.ext, existing)
+    found = list_images(chosen.input)
+    images = without_results(found, chosen.output, naming)
+    if len(images) < len(found):
+        console.print(f"{_count(len(found) - len(images))} left out: results, by name or place", markup=False)
+    return plan_jobs(images, chosen.output, naming)
 
 
 def _open(chosen: argparse.Namespace) -> tuple[Identified, Upscaler]:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from usrda_plugin.data.decoding import decode, uncompressed
+from usrda_plugin.data.layout import partner_stems
 from usrda_plugin.data.stores import ImageStore, open_store, read_lines
 
 _ORIENTATION_TAG = 0x0112
@@ -47,16 +48,16 @@ class ImageSource:
     def partners(self, root: str | Path, template: str = "{}") -> ImageSource:
         """List, in the same order, the images of another root whose names follow from these by ``template``.
 
-        The template gets the name without its suffix, as BasicSR's ``filename_tmpl``; the suffix may differ.
+        The template gets the name without its suffix, as BasicSR's ``filename_tmpl``; the suffix may differ. Where
+        that finds nothing for a tile, the template gets the name before the tile's number.
         Raises FileNotFoundError that names the images without a partner.
         """
         store = open_store(root)
         store.entries()  # a missing root shall be told as such, not as that many missing images
-        paths = [PurePosixPath(entry) for entry in self.entries]
-        wanted = [str(path.with_name(template.format(path.stem) + path.suffix)) for path in paths]
-        found = [next(filter(store.has, store.variants(entry)), None) for entry in wanted]
-        missing = [entry for entry, partner in zip(wanted, found, strict=True) if partner is None]
-        _refuse_missing(missing, f"that the images of {self.store.root} need as partners", store)
+        wanted = [_partner_entries(entry, template) for entry in self.entries]
+        found = [next((v for entry in one for v in store.variants(entry) if store.has(v)), None) for one in wanted]
+        missing = [one[-1] for one, partner in zip(wanted, found, strict=True) if partner is None]
+        _refuse_missing(missing, f"that the images of {self.store.root} need as partners", store, _remedy(template))
         return ImageSource(store, [entry for entry in found if entry is not None], keep_decoded=self.keep_decoded)
 
     def __len__(self) -> int:
@@ -110,7 +111,19 @@ class ImageSource:
             return height, width
 
 
-def _refuse_missing(missing: Sequence[str], why: str, store: ImageStore) -> None:
+def _partner_entries(entry: str, template: str) -> list[str]:
+    path = PurePosixPath(entry)
+    return [str(path.with_name(stem + path.suffix)) for stem in partner_stems(path.stem, template)]
+
+
+def _remedy(template: str) -> str:
+    return (
+        f"; correct filename_tmpl, now {template!r} ('{{}}x2' pairs a with ax2, and its tile a_s001 with ax2_s001), or "
+        "the root; make tiles of both roots, those of LR images with crop and step divided by the scale"
+    )
+
+
+def _refuse_missing(missing: Sequence[str], why: str, store: ImageStore, remedy: str = "") -> None:
     if missing:
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise FileNotFoundError(f"{store.root} lacks {len(missing)} images {why}: {named}")
+        raise FileNotFoundError(f"{store.root} lacks {len(missing)} images {why}: {named}{remedy}")

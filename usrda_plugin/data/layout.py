@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from usrda_plugin.data.encoding import Encoding
+
+_TILE = re.compile(r"_s\d{3,}$")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,19 @@ class Layout:
     def _starts(self, length: int) -> list[int]:
         last = max(length - (self.crop or length), 0)
         return [*range(0, last, self.stride), last]
+
+
+def partner_stems(stem: str, template: str) -> list[str]:
+    """List the names that ``template`` makes of an image's, without suffixes: of the whole, then before tile numbers.
+
+    The second pairs the tiles of images that ``template`` pairs: ``{}x2`` makes ``a_s001x2`` and ``ax2_s001`` of
+    ``a_s001``.
+    """
+    stems, tile = [template.format(stem)], ""
+    while found := _TILE.search(stem):  # tiles may have been cut into tiles
+        stem, tile = stem[: found.start()], found[0] + tile
+        stems.append(template.format(stem) + tile)
+    return stems
 
 
 def _size(image: np.ndarray) -> str:

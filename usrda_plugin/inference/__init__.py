@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from usrda_plugin.inference.earlier import without_results
 from usrda_plugin.inference.engine import Precision
 from usrda_plugin.inference.field import receptive_radius
 from usrda_plugin.inference.jobs import Job, Naming, list_images, plan_jobs
@@ -35,5 +36,6 @@ __all__ = [
     "super_resolve",
     "upscale_files",
     "upscale_picture",
+    "without_results",
     "write_picture",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import Literal, get_args
 
 import torch
@@ -25,6 +26,7 @@ class Engine:
         self.device = device
         self.precision = choose_precision(precision, device)
         self.layout = self._layout()
+        self._unrounded = [value.detach().to("cpu", copy=True) for value in _values(network)] if self._half() else []
         self.network = network.eval().to(device=device, dtype=DTYPES[self.precision])
         self.network = self.network.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.run: Callable[[Tensor], Tensor] = self.network
@@ -42,14 +44,22 @@ class Engine:
 
     def to_fp32(self) -> None:
         """Go on in fp32, where the half precision has overflowed."""
+        assert self._half()
         self.precision = "fp32"
         self.layout = self._layout()
         self.network.to(dtype=torch.float32).to(memory_format=self.layout)  # type: ignore[call-overload]
+        with torch.no_grad():
+            for value, unrounded in zip(_values(self.network), self._unrounded, strict=True):
+                value.copy_(unrounded)
+        self._unrounded = []
 
     @torch.inference_mode()
     def __call__(self, x: Tensor) -> Tensor:
         """(B, C, h, w) to (B, C', scale*h, scale*w); on a GPU it does not wait for the result."""
-        x = x.to(device=self.device, dtype=DTYPES[self.precision], non_blocking=True)
+        if self.device.type == "cuda" and x.device.type == "cpu":
+            x = x.pin_memory()  # a copy of other memory waits for all that was launched before
+        # converted there: converted here, it would be in other memory again
+        x = x.to(device=self.device, non_blocking=True).to(dtype=DTYPES[self.precision])
         with self._exact_convolutions():
             return self.run(x.contiguous(memory_format=self.layout)).float()
 
@@ -57,11 +67,20 @@ class Engine:
         plain = self._plain_gpu() or self.precision == "exact"
         return torch.contiguous_format if plain else torch.channels_last
 
+    def _half(self) -> bool:
+        return self.precision in ("bf16", "fp16")
+
     def _plain_gpu(self) -> bool:
         return self.device.type == "cuda" and self.precision == "fp32"
 
     def _exact_convolutions(self) -> AbstractContextManager[object]:
-        return torch.backends.cudnn.flags(allow_tf32=False) if self._plain_gpu() else nullcontext()
+        if not self._plain_gpu():
+            return nullcontext()
+        cudnn = torch.backends.cudnn
+        # what is not named here would be set to defaults of its own, of which one switches cuDNN off
+        return cudnn.flags(
+            enabled=cudnn.enabled, benchmark=cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False
+        )
 
 
 def choose_device(name: str) -> torch.device:
@@ -87,6 +106,10 @@ def choose_precision(name: Precision, device: torch.device) -> Precision:
     if name != "auto":
         return name
     return "fp16" if device.type == "cuda" else "fp32"
+
+
+def _values(network: nn.Module) -> Iterator[Tensor]:
+    return chain(network.parameters(), network.buffers())
 
 
 def _repeated(module: nn.Module) -> list[nn.Module]:

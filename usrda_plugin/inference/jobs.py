@@ -13,6 +13,7 @@ from usrda_plugin.inference.pictures import WRITTEN
 
 Existing = Literal["refuse", "skip", "overwrite"]
 Extension = Literal["auto", "png", "jpg", "webp"]
+Given = Literal["file", "folder", "pattern"]
 
 
 class Job(NamedTuple):
@@ -38,6 +39,7 @@ class Found(NamedTuple):
 
     file: Path
     below: Path
+    given: Given
 
 
 def list_images(places: Sequence[str]) -> list[Found]:
@@ -58,7 +60,7 @@ def plan_jobs(images: Iterable[Found], output: Path, naming: Naming) -> list[Job
     Raises ValueError where a result would replace an input, another result, or, unless ``naming`` says so, a file that
     is there.
     """
-    jobs = [Job(image.file, output / image.below.with_name(_name(image.file, naming))) for image in images]
+    jobs = [Job(image.file, target_of(image, output, naming)) for image in images]
     inputs = {_identity(job.source): job.source for job in jobs}
     lost = [job for job in jobs if job.target.exists() and _identity(job.target) in inputs]
     if lost:
@@ -81,18 +83,23 @@ def plan_jobs(images: Iterable[Found], output: Path, naming: Naming) -> list[Job
     return [job for job in jobs if naming.existing == "overwrite" or job not in there]
 
 
+def target_of(image: Found, output: Path, naming: Naming) -> Path:
+    """The file that becomes the image's result."""
+    return output / image.below.with_name(_name(image.file, naming))
+
+
 def _images_of(place: str) -> list[Found]:
     path = Path(place)
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if _is_image(file))
-        found = [Found(file, Path(file.name)) for file in files]
+        found = [Found(file, Path(file.name), "folder") for file in files]
         what = "in this folder (subfolders: give a pattern such as 'FOLDER/**/*.png')"
     elif path.exists():
-        return [Found(path, Path(path.name))]  # whatever its name is; reading will tell
+        return [Found(path, Path(path.name), "file")]  # whatever its name is; reading will tell
     elif glob.has_magic(place):
         root = _fixed_part(place)
         files = sorted(Path(name) for name in glob.glob(place, recursive=True) if _is_image(Path(name)))  # noqa: PTH207
-        found = [Found(file, file.relative_to(root)) for file in files]
+        found = [Found(file, file.relative_to(root), "pattern") for file in files]
         what = "that match this pattern"
     else:
         raise FileNotFoundError(f"{place}: expected an image, a folder or a pattern, found nothing of that name")

@@ -101,12 +101,20 @@ def _free_ram() -> int:
     return UNKNOWN
 
 
-def _free_of_limit() -> int:
+def _free_of_limit(root: Path = Path("/sys/fs/cgroup")) -> int:
     """What a container's limit leaves, by cgroup version 2 or 1; without a limit more than any RAM."""
-    for limit, usage in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    for folder, limit, usage, cache in (
+        (root, "memory.max", "memory.current", "inactive_file"),
+        (root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     ):
         with suppress(OSError, ValueError):  # "max" is no number
-            return max(int(Path(limit).read_text()) - int(Path(usage).read_text()), 0)
+            most, used = (int((folder / name).read_text()) for name in (limit, usage))
+            return max(most - max(used - _reclaimable(folder / "memory.stat", cache), 0), 0)
     return sys.maxsize
+
+
+def _reclaimable(stat: Path, name: str) -> int:
+    # pages of files that were read count as used, but are given up as soon as memory is wanted
+    with suppress(OSError, ValueError, KeyError):
+        return int(dict(line.split() for line in stat.read_text().splitlines())[name])
+    return 0

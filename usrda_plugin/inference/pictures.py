@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 QUALITY = 95  # of JPEG and WebP: losses below what can be seen
 WRITTEN = (".png", ".jpg", ".jpeg", ".webp")
 _ORIENTATION_TAG = 0x0112
+LARGEST_SIDE = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}
 _SIGNATURE_AND_HEADER = 33  # bytes of a PNG before its first optional chunk
 
 # by EXIF orientation, what makes an image upright
@@ -60,6 +61,16 @@ def read_picture(file: Path) -> Picture:
     return Picture(cv2.cvtColor(levels[..., :3], cv2.COLOR_BGR2RGB), alpha, profile)
 
 
+def check_size(file: Path, height: int, width: int) -> None:
+    """Raise ValueError where an image of that size, in pixels, is too large for the format of the file."""
+    most = LARGEST_SIDE.get(file.suffix.lower())
+    if most is not None and max(height, width) > most:
+        raise ValueError(
+            f"{file}: expected sides of at most {most} pixels in this format, found {width}x{height}; write it with"
+            " --ext png"
+        )
+
+
 def write_picture(file: Path, picture: Picture) -> None:
     """Write a PNG, JPEG or WebP by its suffix, in one step: there is never half a file.
 
@@ -89,7 +100,8 @@ def _encode(file: Path, picture: Picture) -> bytes:
     if alpha is not None:
         colour = np.dstack([colour if colour.ndim == 3 else np.dstack([colour] * 3), alpha])
     buffer = BytesIO()
-    how = {"icc_profile": picture.profile} if picture.profile else {}
+    profile = _fitting_profile(picture, gray=colour.ndim == 2 and suffix != ".webp")  # WebP has no gray
+    how = {"icc_profile": profile} if profile else {}
     # full colour resolution: what the network has resolved is not to be averaged away
     sampling = {} if suffix == ".webp" else {"subsampling": 0}
     Image.fromarray(colour).save(buffer, {".webp": "WEBP"}.get(suffix, "JPEG"), quality=QUALITY, **how, **sampling)
@@ -106,9 +118,16 @@ def _png(picture: Picture) -> bytes:
     done, encoded = cv2.imencode(".png", levels)
     assert done
     content = encoded.tobytes()
-    if picture.profile is None:
+    profile = _fitting_profile(picture, gray=levels.ndim == 2)
+    if profile is None:
         return content
-    return content[:_SIGNATURE_AND_HEADER] + _profile_chunk(picture.profile) + content[_SIGNATURE_AND_HEADER:]
+    return content[:_SIGNATURE_AND_HEADER] + _profile_chunk(profile) + content[_SIGNATURE_AND_HEADER:]
+
+
+def _fitting_profile(picture: Picture, *, gray: bool) -> bytes | None:
+    """The profile where it is of the channels that are written; that of a CMYK image, say, is not."""
+    fits = picture.profile is not None and picture.profile[16:20] == (b"GRAY" if gray else b"RGB ")
+    return picture.profile if fits else None
 
 
 def _profile_chunk(profile: bytes) -> bytes:

@@ -8,15 +8,13 @@ from functools import cached_property
 from itertools import islice
 
 import torch
-from torch import Tensor
 
 from usrda_plugin.inference.engine import Engine
+from usrda_plugin.inference.launching import Canvas, Launched, NotFiniteError, launch
 from usrda_plugin.inference.memory import bytes_per_pixel, free_memory, is_out_of_memory
-from usrda_plugin.inference.tiles import Grid, Size, Tile, Tiling, plan_grid, square_grid
+from usrda_plugin.inference.tiles import Grid, Size, Tiling, plan_grid, square_grid
 from usrda_plugin.inference.traits import Traits
 
-Cut = Callable[[Tile], Tensor]
-Paste = Callable[[Tile, Tensor], None]
 Progress = Callable[[int, int], None]
 
 # pixels of a tile: beyond these it gets no faster, only larger
@@ -28,10 +26,6 @@ TRIAL = 32  # side of the tile whose memory is measured
 SHARE = 0.6  # of free memory, for the tiles at work; the rest is the image's and other programs'
 
 log = logging.getLogger(__name__)
-
-
-class NotFiniteError(ValueError):
-    """A network gave infinite values or NaN."""
 
 
 class TiledRun:
@@ -54,17 +48,17 @@ class TiledRun:
         """The tiles of the last image."""
         self._area: int | None = None  # once memory has not sufficed, no tile is larger
 
-    def __call__(self, size: Size, cut: Cut, paste: Paste, progress: Progress | None = None) -> None:
-        """Give each tile that ``cut`` makes to the network, and what is kept of the result to ``paste``.
+    def __call__(self, size: Size, canvas: Canvas, progress: Progress | None = None) -> None:
+        """Give each tile of the canvas to the network, and what is kept of the result to the canvas.
 
-        Out of memory, it begins again with smaller tiles; where a half precision overflows, again in fp32: ``paste``
+        Out of memory, it begins again with smaller tiles; where a half precision overflows, again in fp32: the canvas
         may get the same place twice. Raises ValueError for a tiling that cannot be, NotFiniteError, and the device's
         own error where memory does not suffice for the smallest tile.
         """
         while True:
             self.grid = self.plan(size)
             try:
-                self._run(self.grid, cut, paste, progress)
+                self._run(self.grid, canvas, progress)
                 return
             except NotFiniteError:
                 if self.engine.precision in ("fp32", "exact"):
@@ -99,28 +93,19 @@ class TiledRun:
         areas = (area() for area in (lambda: self._affordable(pixels), self._area_in_memory))
         return next(filter(None, (plan_grid(size, area, self.overlap, self.traits.grid) for area in areas)), None)
 
-    def _run(self, grid: Grid, cut: Cut, paste: Paste, progress: Progress | None) -> None:
+    def _run(self, grid: Grid, canvas: Canvas, progress: Progress | None) -> None:
         tiles, done = iter(grid), 0
-        waiting: tuple[list[Tile], Tensor] | None = None
+        waiting: Launched | None = None
         while batch := list(islice(tiles, self._batch(grid))):
-            result = self.engine(torch.stack([cut(tile) for tile in batch]))
+            launched = launch(self.engine, batch, self.traits.scale, canvas)
             if waiting:
-                self._paste(*waiting, paste)  # while a GPU computes the next ones
-            waiting = batch, result
+                waiting.paste(canvas)  # while a GPU computes the batch just launched
+            waiting = launched
             done += len(batch)
             if progress:
                 progress(done, len(grid))
         assert waiting
-        self._paste(*waiting, paste)
-
-    def _paste(self, batch: list[Tile], result: Tensor, paste: Paste) -> None:
-        if not bool(result.isfinite().all()):
-            raise NotFiniteError("expected finite values from the network, found NaN or infinity; its weights are bad")
-        scale = self.traits.scale
-        for tile, values in zip(batch, result, strict=True):
-            top, left = (scale * (span.keep_start - span.start) for span in tile)
-            bottom, right = (scale * (span.keep_stop - span.start) for span in tile)
-            paste(tile, values[:, top:bottom, left:right])
+        waiting.paste(canvas)
 
     def _batch(self, grid: Grid) -> int:
         if self.batch != "auto":

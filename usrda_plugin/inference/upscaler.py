@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 from usrda_plugin.data.decoding import as_unit
 from usrda_plugin.inference.engine import Engine, Precision, choose_device
 from usrda_plugin.inference.field import full_radius, receptive_radius
-from usrda_plugin.inference.tiled import Paste, Progress, TiledRun
+from usrda_plugin.inference.launching import Canvas, Cut
+from usrda_plugin.inference.tiled import Progress, TiledRun
 from usrda_plugin.inference.tiles import Size, Tile, Tiling
 from usrda_plugin.inference.traits import Traits, measure_traits
 
@@ -64,7 +66,7 @@ class Upscaler:
             target.copy_(part[:, : target.shape[1], : target.shape[2]])
 
         source = self._padded(image.detach().cpu().float().permute(1, 2, 0).numpy())
-        self._run(source, lambda part: part, paste, progress)
+        self.tiled(Size(*source.shape[:2]), Canvas(_cut(source), lambda part: part, paste), progress)
         return canvas["image"]
 
     def levels(self, image: np.ndarray, progress: Progress | None = None) -> np.ndarray:
@@ -80,22 +82,20 @@ class Upscaler:
         height, width = (self.scale * side for side in image.shape[:2])
         canvas = np.empty((height, width, *image.shape[2:]), image.dtype)
 
+        kind = torch.uint8 if image.dtype == np.uint8 else torch.int32  # not all of torch takes uint16
+
+        def convert(part: Tensor) -> Tensor:
+            part = _as_gray(part) if gray else part
+            return part.clamp(0, 1).mul(top).round().permute(1, 2, 0).to(kind)
+
         def paste(tile: Tile, part: Tensor) -> None:
-            if gray:
-                part = _as_gray(part)
-            pixels = part.clamp(0, 1).mul(top).round().permute(1, 2, 0).to("cpu", torch.int32).numpy()
+            pixels = part.numpy()
             target = canvas[self._kept(tile)]
             target[...] = (pixels[..., 0] if gray else pixels)[: target.shape[0], : target.shape[1]]
 
-        self._run(self._padded(source), as_unit, paste, progress)
+        source = self._padded(source)
+        self.tiled(Size(*source.shape[:2]), Canvas(_cut(source, as_unit), convert, paste), progress)
         return canvas
-
-    def _run(self, source: np.ndarray, as_float: Levels, paste: Paste, progress: Progress | None) -> None:
-        def cut(tile: Tile) -> Tensor:
-            part = source[tile.rows.start : tile.rows.stop, tile.cols.start : tile.cols.stop]
-            return torch.from_numpy(np.array(as_float(part).transpose(2, 0, 1), order="C"))
-
-        self.tiled(Size(*source.shape[:2]), cut, paste, progress)
 
     def _kept(self, tile: Tile) -> tuple[slice, slice]:
         rows, cols = (slice(self.scale * span.keep_start, self.scale * span.keep_stop) for span in tile)
@@ -112,9 +112,10 @@ class Upscaler:
 def super_resolve(network: nn.Module, image: Tensor, tiling: Tiling = DEFAULT) -> Tensor:
     """An image (C, h, w) or a batch (B, C, h, w) in [0, 1] through ``network`` in fp32, where the image is.
 
-    For several images an ``Upscaler`` is faster; it also has the errors.
+    The network stays as it is. For several images an ``Upscaler`` is faster; it also has the errors.
     """
-    return Upscaler(network, tiling, device=str(image.device), precision="fp32")(image)
+    upscaler = Upscaler(deepcopy(network), tiling, device=str(image.device), precision="fp32")
+    return upscaler(image).to(image.device)
 
 
 def choose_overlap(network: nn.Module, traits: Traits, tiling: Tiling) -> int:
@@ -129,5 +130,16 @@ def choose_overlap(network: nn.Module, traits: Traits, tiling: Tiling) -> int:
     return CELLS * traits.shrink if radius is None else radius
 
 
+def _cut(source: np.ndarray, as_float: Levels = lambda part: part) -> Cut:
+    def cut(tile: Tile) -> Tensor:
+        part = source[tile.rows.start : tile.rows.stop, tile.cols.start : tile.cols.stop]
+        return torch.from_numpy(np.array(as_float(part).transpose(2, 0, 1), order="C"))
+
+    return cut
+
+
 def _as_gray(part: Tensor) -> Tensor:
-    return part if part.shape[0] == 1 else torch.tensordot(part.new_tensor(LUMA), part, dims=1)[None]
+    if part.shape[0] == 1:
+        return part
+    red, green, blue = part  # weighed by plain numbers: a tensor of weights would make a GPU wait for its copy
+    return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)[None]

@@ -13,7 +13,7 @@ import numpy as np
 
 from usrda_plugin.inference.jobs import Job
 from usrda_plugin.inference.memory import is_out_of_memory
-from usrda_plugin.inference.pictures import Picture, read_picture, write_picture
+from usrda_plugin.inference.pictures import Picture, check_size, read_picture, write_picture
 from usrda_plugin.inference.tiled import Progress
 from usrda_plugin.inference.upscaler import Upscaler
 
@@ -64,7 +64,9 @@ def upscale_files(
             for job, future in _read_ahead(jobs, reader):
                 watcher.begin(job)
                 try:
-                    result = upscale_picture(upscaler, future.result(), alpha_by, watcher.tiles)
+                    picture = future.result()
+                    check_size(job.target, *(upscaler.scale * side for side in picture.colour.shape[:2]))
+                    result = upscale_picture(upscaler, picture, alpha_by, watcher.tiles)
                 except Exception as error:
                     fault = _fault(error)
                     failures.append(Failure(job, fault))

@@ -124,7 +124,7 @@ def _construct(path: Path, network_class: Callable[..., nn.Module], arguments: d
     try:
         with torch.random.fork_rng(devices=[]):  # opening a file is no random event
             return network_class(**arguments)
-    except (ValueError, TypeError, KeyError, RuntimeError, AssertionError, NotImplementedError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, AssertionError) as error:
         spelt = _spelt({"type": network_class.__name__, **arguments})
         raise ValueError(f"{path}: {spelt} cannot be built: {error}") from None
 

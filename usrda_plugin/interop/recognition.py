@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from math import isqrt
 from typing import Any
 
@@ -23,11 +24,21 @@ def recognise(weights: Weights) -> Description:
     """
     for belongs, describe in ((_is_usrda, _usrda), (_is_rrdb, _rrdb), (_is_compact, _compact)):
         if belongs(weights):
-            return describe(weights)
+            return _described(weights, describe)
     some = ", ".join(list(weights)[:3])
     raise ValueError(
         "expected weights of USRDANet, RRDBNet or SRVGGNetCompact, or a file that describes its network, found others"
         f" ({some}, ...); name the network by an option file that has network_g: --opt FILE"
+    )
+
+
+def _described(weights: Weights, describe: Callable[[Weights], Description]) -> Description:
+    with suppress(LookupError, TypeError, ZeroDivisionError):  # one of too few dimensions, or one that is missing
+        if all(value.numel() for value in weights.values()):
+            return describe(weights)
+    raise ValueError(
+        "expected weights of USRDANet, RRDBNet or SRVGGNetCompact, found their names with shapes that none of them has;"
+        " is the file damaged? a network of another kind is named by an option file that has network_g: --opt FILE"
     )
 
 

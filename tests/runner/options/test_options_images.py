@@ -166,6 +166,19 @@ def test_given_source_pairs_may_differ_in_their_ending(
     load(unpaired_on_own)
 
 
+def test_tiles_of_given_source_pairs_are_paired_by_the_template_of_their_images(
+    unpaired_on_own: Options, own: Path, load: Callable[..., Options], faults: Faults
+) -> None:
+    for folder, template in (("hr", "{}_s001"), ("lr", "{}x4_s001")):
+        for file in list((own / folder).iterdir()):
+            file.rename(file.with_stem(template.format(file.stem)))
+    roots = {f"dataroot_{side}": str(make_lmdb(own / f"{f}.lmdb", own / f)) for side, f in (("gt", "hr"), ("lq", "lr"))}
+    unpaired_on_own["datasets"]["train"] |= {**roots, "filename_tmpl": "{}x4"}
+    load(unpaired_on_own)
+    unpaired_on_own["datasets"]["train"]["filename_tmpl"] = "{}x2"
+    assert "8 of 8 images" in faults(unpaired_on_own)[0].message
+
+
 def test_a_list_file_picks_images(on_own: Options, own: Path, faults: Faults, load: Callable[..., Options]) -> None:
     listed = own / "list.txt"
     on_own["datasets"]["train"]["meta_info_file"] = str(listed)

@@ -41,14 +41,17 @@ def pair_up(review: Review, phase: str, dataset: Options, roots: dict[str, Image
 
 
 def _partner(name: str, template: str, partners: dict[str, str], *, by_stem: bool) -> str | None:
+    from usrda_plugin.data.layout import partner_stems
+
     path = PurePosixPath(name)
     try:
-        stem = template.format(path.stem)
+        stems = partner_stems(path.stem, template)
     except (IndexError, KeyError, ValueError):
         return None  # a template that says something else than {}
     if by_stem:
-        return partners.get(str(path.with_name(stem)))
-    return partners.get(stem + path.suffix)
+        names = [str(path.with_name(stem)) for stem in stems]
+        return next((partners[partner] for partner in names if partner in partners), None)
+    return partners.get(stems[0] + path.suffix)
 
 
 def _by_stem(names: Sequence[str]) -> dict[str, str]:
