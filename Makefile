@@ -31,14 +31,17 @@ format: $(INSTALLED)
 schema: $(INSTALLED)  ## write options/schema.json, which editors read
 	$(BIN)/python -m usrda_plugin.runner.options options/schema.json
 
-# on an otherwise idle machine: about half an hour; the figures stay in benchmarks/out
+# on an otherwise idle machine: about half an hour on two cores; the figures stay in benchmarks/out
 benchmarks: $(INSTALLED)  ## the tables of docs/performance.md
 	mkdir -p benchmarks/out
-	$(BIN)/python benchmarks/train_step.py --json benchmarks/out/train_step.json
-	$(BIN)/python benchmarks/loader.py --json benchmarks/out/loader.json
+	$(BIN)/python benchmarks/train_step.py --network full --batch 2 --rounds 3 --only --json benchmarks/out/train_step_full.json
+	$(BIN)/python benchmarks/train_step.py --network small --batch 4 --rounds 7 --json benchmarks/out/train_step_small.json
+	$(BIN)/python benchmarks/loader.py --rounds 3 --seconds 1 --json benchmarks/out/loader.json
 	$(BIN)/python benchmarks/loader.py --wait --json benchmarks/out/wait.json
-	$(BIN)/python benchmarks/validation.py --json benchmarks/out/validation.json
-	$(BIN)/python benchmarks/upscale.py --json benchmarks/out/upscale.json
+	$(BIN)/python benchmarks/validation.py --rounds 3 --json benchmarks/out/validation.json
+	$(BIN)/python benchmarks/upscale.py --network small --sizes 256 512 --rounds 3 --json benchmarks/out/upscale_small.json
+	$(BIN)/python benchmarks/upscale.py --network full --sizes 192 --candidates "tile loop" spandrel ours --rounds 3 \
+		--json benchmarks/out/upscale_full.json
 
 gpu-check: $(INSTALLED)  ## everything that needs a CUDA device, in one run
 	$(BIN)/python benchmarks/gpu_check.py
