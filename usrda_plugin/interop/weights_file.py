@@ -13,13 +13,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from usrda_plugin.archs.warm_start import PUBLIC_NAMES
+from usrda_plugin.archs.warm_start import PUBLIC_NAMES, open_checkpoint
+from usrda_plugin.models.checkpoints import NETWORK
 
 Weights = dict[str, Tensor]
 
 # the average of the weights is what validation measured
 PREFERRED = ("params_ema", "params")
-DESCRIPTION = "network"
 SAVE_AGAIN = "save the state dict alone: torch.save({'params': network.state_dict()}, file)"
 
 
@@ -46,7 +46,7 @@ def read_weights(file: str | Path, param_key: str | None = None) -> WeightsFile:
         what = "a folder" if path.is_dir() else "no such file"
         raise FileNotFoundError(f"{path}: expected a file of weights (*.pth or *.safetensors), found {what}")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    description = content.get(DESCRIPTION)
+    description = content.get(NETWORK)
     if description is not None and not isinstance(description, dict):
         description = None  # somebody else's key of the same name
     weights, key = _choose(path, content, param_key)
@@ -79,7 +79,7 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
     try:
         with safe_open(path, framework="pt") as opened:
             flat = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (it is no dict)
-            told = (opened.metadata() or {}).get(DESCRIPTION)
+            told = (opened.metadata() or {}).get(NETWORK)
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"{path}: expected a safetensors file, found a damaged or other file ({error}); get or make it again"
@@ -90,14 +90,14 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
         for name, value in flat.items():
             key, _, rest = name.partition(".")
             content.setdefault(key, {})[rest] = value
-    return content if told is None else {**content, DESCRIPTION: _parse(path, told)}
+    return content if told is None else {**content, NETWORK: _parse(path, told)}
 
 
 def _parse(path: Path, told: str) -> Any:
     try:
         return json.loads(told)
     except ValueError as error:
-        raise ValueError(f"{path}: expected JSON in the metadata {DESCRIPTION!r}, found {told!r} ({error})") from None
+        raise ValueError(f"{path}: expected JSON in the metadata {NETWORK!r}, found {told!r} ({error})") from None
 
 
 def _choose(path: Path, content: Mapping[str, Any], param_key: str | None) -> tuple[Weights, str]:
@@ -107,8 +107,7 @@ def _choose(path: Path, content: Mapping[str, Any], param_key: str | None) -> tu
             raise ValueError(f"{path}: expected weights below {param_key!r}, found {_names(sets) or 'none'}")
         return dict(sets[param_key]), param_key
     if PUBLIC_NAMES.keys() <= sets.keys():
-        parts = {part: sets[name] for name, part in PUBLIC_NAMES.items()}
-        return {f"{part}.{key}": value for part, own in parts.items() for key, value in own.items()}, ""
+        return open_checkpoint(content, None), ""
     bare = {key: value for key, value in content.items() if isinstance(value, Tensor)}
     if bare:
         return bare, ""

@@ -24,6 +24,5 @@ def write(content: Mapping[str, Any], file: Path) -> None:
 
 
 def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
-    """A network's weights on the CPU, in the usual layout and without the prefix of data parallelism."""
-    state = network.state_dict()
-    return {name.removeprefix("module."): value.detach().cpu().contiguous() for name, value in state.items()}
+    """The weights of a network, bare of data parallelism, on the CPU and in the usual layout."""
+    return {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
