@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -27,22 +27,11 @@ import usrda_plugin  # noqa: F401  (before BasicSR and torchvision, which it men
 
 sys.path.insert(0, str(Path(__file__).parent))
 from feeding import SETS, TINY, PhotographSet, check_samples, write_set
-from rounds import ratio
+from rounds import Spread, ratio
 from waiting import measure, waits
 
 BATCH, PREFETCHED = 8, 2
 REFERENCE = "BasicSR, LMDB of whole images"
-
-
-class Rate(NamedTuple):
-    """Samples per second over the rounds: the median, and the extremes."""
-
-    median: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.median:.0f} ({self.low:.0f} to {self.high:.0f})"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -146,9 +135,9 @@ def summary(seconds: dict[str, list[float]]) -> dict[str, Any]:
     }
 
 
-def rate(seconds: list[float]) -> Rate:
+def rate(seconds: list[float]) -> Spread:
     """Samples per second."""
-    return Rate(1 / median(seconds), 1 / max(seconds), 1 / min(seconds))
+    return Spread(1 / median(seconds), 1 / max(seconds), 1 / min(seconds))
 
 
 def print_table(console: Console, photographs: PhotographSet, workers: int, seconds: dict[str, list[float]]) -> None:
@@ -156,7 +145,7 @@ def print_table(console: Console, photographs: PhotographSet, workers: int, seco
     title = f"{photographs.name}, patch {photographs.gt_size}, scale {photographs.scale}, {workers} workers"
     table = Table("storage", "samples a second", "times BasicSR's LMDB", title=title)
     for name, values in seconds.items():
-        table.add_row(name, str(rate(values)), str(ratio(seconds[REFERENCE], values)))
+        table.add_row(name, f"{rate(values):.0f}", f"{ratio(seconds[REFERENCE], values):.2f}")
     console.print(table)
 
 

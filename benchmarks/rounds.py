@@ -10,15 +10,15 @@ from typing import NamedTuple
 import torch
 
 
-class Ratio(NamedTuple):
-    """How many times slower one candidate is than another: the median over rounds, and the extremes."""
+class Spread(NamedTuple):
+    """A figure over the rounds, such as how many times slower one candidate is: the median, and the extremes."""
 
     median: float
     low: float
     high: float
 
-    def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+    def __format__(self, form: str) -> str:
+        return f"{self.median:{form}} ({self.low:{form}} to {self.high:{form}})"
 
 
 def alternate(
@@ -52,7 +52,7 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def ratio(slower: list[float], faster: list[float]) -> Ratio:
+def ratio(slower: list[float], faster: list[float]) -> Spread:
     """One candidate's seconds over another's, round by round."""
     ratios = [a / b for a, b in zip(slower, faster, strict=True)]
-    return Ratio(median(ratios), min(ratios), max(ratios))
+    return Spread(median(ratios), min(ratios), max(ratios))

@@ -26,7 +26,7 @@ import usrda_plugin  # noqa: F401  (before BasicSR and torchvision, which it men
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent))
-from rounds import Ratio, alternate, ratio  # noqa: E402
+from rounds import Spread, alternate, ratio  # noqa: E402
 from textbook import floor_step, textbook_step  # noqa: E402
 
 NETWORKS: dict[str, dict[str, int]] = {
@@ -327,8 +327,8 @@ def print_tables(
     table = Table("candidate", "textbook over it", "one pass over it", "peak memory, MiB",
                   title=f"{figures['device']}, torch {figures['torch']}, {figures['threads']} threads")  # fmt: skip
     for name, times in seconds.items():
-        over: list[Ratio] = [ratio(seconds[other], times) for other in ("textbook", "one pass")]
-        table.add_row(name, str(over[0]), str(over[1]), f"{peaks[name] / 2**20:.0f}" if peaks else "")
+        over: list[Spread] = [ratio(seconds[other], times) for other in ("textbook", "one pass")]
+        table.add_row(name, f"{over[0]:.2f}", f"{over[1]:.2f}", f"{peaks[name] / 2**20:.0f}" if peaks else "")
     console.print(table)
     for name, value in figures.items():
         if isinstance(value, float):

@@ -38,7 +38,7 @@ from basicsr.metrics.psnr_ssim import calculate_psnr, calculate_ssim  # noqa: E4
 from basicsr.models.sr_model import SRModel  # noqa: E402
 from basicsr.utils import get_root_logger, tensor2img  # noqa: E402
 from basicsr.utils.registry import ARCH_REGISTRY  # noqa: E402
-from rounds import Ratio, alternate, ratio  # noqa: E402
+from rounds import Spread, alternate, ratio  # noqa: E402
 
 from usrda_plugin.archs import USRDANet  # noqa: E402
 from usrda_plugin.data import bicubic_downsample  # noqa: E402
@@ -280,7 +280,7 @@ def print_figures(console: Console, figures: dict[str, Any], rounds: int) -> Non
     title = f"{figures['device']}, {figures['threads']} threads, {figures['images']} images, {rounds} rounds"
     ratios = Table("BasicSR's time over ours", "median (lowest to highest)", title=title)
     for way, value in figures["basicsr_over_ours"].items():
-        ratios.add_row(f"validation{way}", str(Ratio(**value)))
+        ratios.add_row(f"validation{way}", f"{Spread(**value):.2f}")
     console.print(ratios, f"goal: {GOAL}")
     parts = Table("part", "ms an image", title="where the time goes")
     for name, time in figures["milliseconds_per_image"].items():
