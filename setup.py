@@ -31,6 +31,7 @@ setup(
         "rich>=13",
         "rich-argparse>=1.4",
         "safetensors>=0.4.3",
+        "torchmetrics>=1.4,<2",
     ],
     extras_require={
         "dev": ["hypothesis", "jsonschema", "mypy", "pytest", "pytest-timeout", "ruff", "spandrel", "types-PyYAML"]

@@ -19,7 +19,7 @@ def textbook_step(model: USRDAModel, *, tidy: bool = False) -> dict[str, float]:
     One function, as a training script is one: what the critics' half made lives until its name is used again, or, where
     it is ``tidy``, to the end of that half.
     """
-    x_s, y_s, x_t = model.batch
+    x_s, y_s, x_t, *_ = model.batch
     net, criteria = model.net_g, model.objective.criteria
     d_f, d_t, d_y = (model.critics[name] for name in "fty")
 
@@ -79,7 +79,7 @@ def floor_step(model: USRDAModel) -> None:
     """The network calls of one pass, of the critics and of VGG, each with its backward pass; nothing else."""
     for optimizer in model.optimizers:
         optimizer.zero_grad()
-    x_s, y_s, x_t = model.batch
+    x_s, y_s, x_t, *_ = model.batch
     d_f, d_t, d_y = (model.critics[name] for name in "fty")
     vgg = model.objective.criteria.perceptual.vgg
     tensors = model.net_g(x_s, x_t)

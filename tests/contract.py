@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from usrda_plugin.archs import USRDADiscriminator, USRDANet
-from usrda_plugin.method import CRITIC_TERMS, TERMS, Batch, Criteria, Critics, Pass, Step
-from usrda_plugin.models.updates import frozen
+from tests.world import Pairs, World, l1, l1_map
+from usrda_plugin.method import CRITIC_TERMS, TERMS
+from usrda_plugin.method.passes import PAPER
 
 
 class Row(NamedTuple):
@@ -30,124 +32,51 @@ GENERATOR = {
     "sty": Row({"encoder", "lr_decoder"}, {"x_s"}),
     "idt": Row({"encoder", "lr_decoder"}, {"x_s"}),
     "cyc": Row({"encoder", "sr_decoder", "lr_decoder"}, {"x_s", "y_s"}),
+    "hr": Row({"encoder", "sr_decoder"}, {"x_t"}),
+    "con": Row({"encoder", "sr_decoder"}, {"x_t"}),
+    "tea": Row({"encoder", "sr_decoder"}, {"x_t"}),
 }
+# the same terms with a relativistic criterion: the generator is told how real images fare
+IN_PAIRS = {
+    "rec in pairs": GENERATOR["rec"],
+    "sty in pairs": Row({"encoder", "lr_decoder"}, {"x_s", "x_t"}),
+    "cyc in pairs": GENERATOR["cyc"],
+    "hr in pairs": Row({"encoder", "sr_decoder"}, {"x_t", "y_s"}),
+}
+WEIGHED = {"cyc weighed": GENERATOR["cyc"]}
 CRITICS = {
     "f": Row({"d_f"}, {"x_s", "x_t"}),
     "t": Row({"d_t"}, {"x_s", "x_t"}),
     "y": Row({"d_y"}, {"x_s", "y_s"}),
+    "h": Row({"d_h"}, {"x_t", "y_s"}),
 }
-
-
-def least_squares(prediction: Tensor, target_is_real: bool, is_disc: bool = False) -> Tensor:
-    """An oracle written apart from BasicSR's: mean squared distance to 1 or 0."""
-    return (prediction - (1.0 if target_is_real else 0.0)).square().mean()
-
-
-def undecided(prediction: Tensor, target_is_real: bool, is_disc: bool = False) -> Tensor:
-    """The oracle of the alignment criterion."""
-    return least_squares(prediction, target_is_real) if is_disc else (prediction - 0.5).square().mean()
-
-
-def l1(image: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference."""
-    return (image - target).abs().mean()
-
-
-class TinyPerceptual(nn.Module):
-    """A perceptual distance on two random convolutions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Tanh(), nn.Conv2d(4, 4, 3, padding=1))
-        self.requires_grad_(False)
-
-    def features(self, target: Tensor) -> Tensor:
-        return self.net(target)
-
-    def distance(self, image: Tensor, target_features: Tensor) -> Tensor:
-        return (self.net(image) - target_features).square().mean()
-
-
-class World:
-    """A small network, three critics, all criteria, and a batch: everything a term can look at, in double precision."""
-
-    def __init__(self, seed: int = 0) -> None:
-        torch.manual_seed(seed)
-        self.net = USRDANet(
-            scale=2, encoder="rrdb", num_feat=4, num_block=2, num_grow_ch=2, num_block_encoder=1, num_block_lr_decoder=1
-        ).double()
-        self.critics = {
-            "f": USRDADiscriminator(4, num_feat=4, num_down=1).double(),
-            "t": USRDADiscriminator(3, num_feat=4, num_down=1).double(),
-            "y": USRDADiscriminator(3, num_feat=4, num_down=1).double(),
-        }
-        self.criteria = Criteria(l1, TinyPerceptual().double(), least_squares, undecided, l1, least_squares, l1)
-        self.batch = Batch(*(torch.rand(2, 3, size, size, dtype=torch.double) for size in (8, 16, 8)))
-
-    def one_pass(self, batch: Batch | None = None) -> Pass:
-        x_s, _, x_t = batch or self.batch
-        return self.net(x_s, x_t)
-
-    def step(self, batch: Batch | None = None) -> Step:
-        batch = batch or self.batch
-        features = self.criteria.perceptual.features(batch.y_s)
-        return Step(self.one_pass(batch), batch, Critics(**self.critics), self.criteria, features)
-
-    def generator_term(self, name: str, batch: Batch | None = None) -> Tensor:
-        with frozen(self.critics.values()):
-            return torch.stack(list(TERMS[name].parts(self.step(batch)).values())).sum()
-
-    def critic_term(self, name: str, batch: Batch | None = None) -> Tensor:
-        term = CRITIC_TERMS[name]
-        criterion = self.criteria._asdict()[term.criterion]
-        batch = batch or self.batch
-        return term.verdict(self.critics[name], criterion, self.one_pass(batch), batch).loss
-
-    def networks(self) -> dict[str, nn.Module]:
-        return {**dict(self.net.named_children()), **{f"d_{name}": critic for name, critic in self.critics.items()}}
-
-    def moved_by(self, loss: Tensor) -> set[str]:
-        """The networks that get a gradient different from zero."""
-        networks = self.networks()
-        for network in networks.values():
-            network.zero_grad()
-        assert loss.requires_grad, "the term reaches no network"
-        loss.backward()
-        return {
-            name
-            for name, network in networks.items()
-            if any(p.grad is not None and bool(p.grad.abs().max() > 0) for p in network.parameters())
-        }
-
-    def read_by(self, value) -> set[str]:
-        """The images whose replacement changes a value."""
-        before = value(self.batch)
-        replaced = {name: self.batch._replace(**{name: 1 - image}) for name, image in self.batch._asdict().items()}
-        return {name for name, batch in replaced.items() if not torch.equal(value(batch), before)}
+CRITICS_IN_PAIRS = {f"{name} in pairs": CRITICS[name] for name in "tyh"}
+ROWS = {**GENERATOR, **IN_PAIRS, **WEIGHED}
+CRITIC_ROWS = {**CRITICS, **CRITICS_IN_PAIRS}
 
 
 def check_generator_moves(name: str) -> None:
     """A term moves just the networks of its row."""
-    world = World()
-    assert world.moved_by(world.generator_term(name)) == GENERATOR[name].moves
+    world = World(name)
+    assert world.moved_by(world.generator_term()) == ROWS[name].moves
 
 
 def check_generator_reads(name: str) -> None:
     """A term reads just the images of its row."""
-    world = World()
-    assert world.read_by(lambda batch: world.generator_term(name, batch)) == GENERATOR[name].reads
+    world = World(name)
+    assert world.read_by(world.generator_term) == ROWS[name].reads
 
 
 def check_critic_moves(name: str) -> None:
     """A critic's term moves that critic alone."""
-    world = World()
-    assert world.moved_by(world.critic_term(name)) == CRITICS[name].moves
+    world = World(name)
+    assert world.moved_by(world.critic_term()) == CRITIC_ROWS[name].moves
 
 
 def check_critic_reads(name: str) -> None:
     """A critic's term reads just the images of its row."""
-    world = World()
-    assert world.read_by(lambda batch: world.critic_term(name, batch)) == CRITICS[name].reads
+    world = World(name)
+    assert world.read_by(world.critic_term) == CRITIC_ROWS[name].reads
 
 
 ANSWERS = (-0.7, 0.0, 0.3, 1.0, 1.9)
@@ -156,9 +85,12 @@ ANSWERS = (-0.7, 0.0, 0.3, 1.0, 1.9)
 def check_generator_closed_form(name: str) -> None:
     """Where a critic answers a constant c, an adversarial part is (c - label)^2; an L1 part is a mean difference."""
     world = World()
-    tensors, batch = world.one_pass(), world.batch
+    tensors, batch = world.step()[:2]
     pixel = {"rec": (tensors.y_ss, batch.y_s), "cyc": (tensors.y_sts, batch.y_s)}
     own = {"res": (tensors.x_tt, batch.x_t), "idt": (tensors.f_st, tensors.f_s)}
+    small = F.interpolate(tensors.y_tt, scale_factor=0.5, mode="bicubic", antialias=True)
+    own |= {"con": (low_band(small), low_band(batch.x_t)), "tea": (tensors.y_tpt, world.teacher(batch.x_t))}
+    assert torch.equal(tensors.y_tpt, world.net(batch.x_tp))
     for c in ANSWERS:
         world.critics = {key: (lambda image, c=c: torch.full_like(image, c)) for key in world.critics}
         parts = TERMS[name].parts(world.step())
@@ -169,7 +101,7 @@ def check_generator_closed_form(name: str) -> None:
             percep = (world.criteria.perceptual.net(image) - world.criteria.perceptual.net(target)).square().mean()
             expected = {"pix": l1(image, target), "percep": percep, "gan": torch.tensor((c - 1) ** 2)}
         else:
-            expected = {"": torch.tensor((c - {"align": 0.5, "sty": 1.0}[name]) ** 2)}
+            expected = {"": torch.tensor((c - {"align": 0.5, "sty": 1.0, "hr": 1.0}[name]) ** 2)}
         assert parts.keys() == expected.keys()
         for part, value in expected.items():
             torch.testing.assert_close(parts[part].double(), value.double())
@@ -178,8 +110,8 @@ def check_generator_closed_form(name: str) -> None:
 def check_critic_closed_form(name: str) -> None:
     """A critic that answers a to real and b to fake pays ((a - 1)^2 + b^2) / 2."""
     world = World()
-    tensors, batch = world.one_pass(), world.batch
-    real = {"f": tensors.f_s, "t": batch.x_t, "y": batch.y_s}[name]
+    tensors, batch = world.one_pass(wanted=(*PAPER, "y_tt")), world.batch
+    real = {"f": tensors.f_s, "t": batch.x_t, "y": batch.y_s, "h": batch.y_s}[name]
     for a, b in ((1.0, 0.0), (0.2, 0.6), (-0.5, 1.5)):
         term = CRITIC_TERMS[name]
 
@@ -191,6 +123,99 @@ def check_critic_closed_form(name: str) -> None:
         torch.testing.assert_close(verdict.loss, torch.tensor(((a - 1) ** 2 + b**2) / 2, dtype=torch.double))
         torch.testing.assert_close(verdict.real, torch.tensor(a, dtype=torch.double))
         torch.testing.assert_close(verdict.fake, torch.tensor(b, dtype=torch.double))
+
+
+def low_band(image: Tensor) -> Tensor:
+    """The mean of 7x7 pixels, by another route than pooling: a convolution with equal weights."""
+    kernel = torch.full((image.shape[1], 1, 7, 7), 1 / 49, dtype=image.dtype)
+    return F.conv2d(F.pad(image, [3] * 4, mode="reflect"), kernel, groups=image.shape[1])
+
+
+REAL = {"t": "x_t", "y": "y_s", "h": "y_s"}
+ASKED = {"rec": ("y", "gan"), "sty": ("t", ""), "cyc": ("y", "gan"), "hr": ("h", "")}
+
+
+def check_generator_in_pairs(row: str) -> None:
+    """Where a critic answers a to real and b to fake, the generator pays log(1 + exp(a - b))."""
+    world = World(row)
+    critic, part = ASKED[world.term]
+    real = world.batch._asdict()[REAL[critic]]
+    for a, b in ((1.0, 0.0), (-0.5, 1.5)):
+        world.critics[critic] = lambda image, a=a, b=b: torch.full_like(image, a if torch.equal(image, real) else b)
+        found = TERMS[world.term].parts(world.step())[part]
+        torch.testing.assert_close(found.double(), torch.tensor(math.log1p(math.exp(a - b)), dtype=torch.double))
+
+
+class Sloped(nn.Module):
+    """A critic that answers a to real and b to fake, twice for each image, and rises by k with every value of it."""
+
+    def __init__(self, real: Tensor, a: float, b: float, k: float) -> None:
+        super().__init__()
+        self.real, self.answers = real, (a, b)
+        self.k = nn.Parameter(torch.tensor(k, dtype=torch.double))
+
+    def forward(self, image: Tensor) -> Tensor:
+        answer = self.answers[0] if torch.equal(image.detach(), self.real) else self.answers[1]
+        rise = self.k * (image - image.detach()).sum(dim=(1, 2, 3), keepdim=True)
+        return (answer + rise).expand(-1, 1, 1, 2)
+
+
+def check_critic_in_pairs(row: str) -> None:
+    """The critic pays log(1 + exp(b - a)) and gamma / 2 times its squared slopes, which it can lessen."""
+    world = World(row)
+    term, tensors = CRITIC_TERMS[world.term], world.one_pass(wanted=(*PAPER, "y_tt"))
+    real = world.batch._asdict()[REAL[world.term]]
+    for a, b, k in ((1.0, 0.0, 0.1), (-0.5, 1.5, 0.3)):
+        critic = Sloped(real, a, b, k)
+        verdict = term.verdict(critic, Pairs(), tensors, world.batch)
+        slopes = 2 * real[0].numel()  # two answers rise together, and each counts
+        expected = math.log1p(math.exp(b - a)) + (Pairs.r1_weight + Pairs.r2_weight) / 2 * k**2 * slopes
+        torch.testing.assert_close(verdict.loss.detach(), torch.tensor(expected, dtype=torch.double))
+        verdict.loss.backward()
+        lessened = torch.tensor((Pairs.r1_weight + Pairs.r2_weight) * k * slopes, dtype=torch.double)
+        torch.testing.assert_close(critic.k.grad, lessened)
+        found = torch.stack([verdict.real, verdict.fake])
+        torch.testing.assert_close(found, torch.tensor([a, b], dtype=torch.double))
+
+
+def check_penalties_by_side(row: str) -> None:
+    """R1 is the slope at real images and R2 that at fakes."""
+    world = World(row)
+    term, tensors = CRITIC_TERMS[world.term], world.one_pass(wanted=(*PAPER, "y_tt"))
+    real = world.batch._asdict()[REAL[world.term]]
+
+    def steep_at_real(image: Tensor) -> Tensor:
+        answers = (image - image.detach()).sum(dim=(1, 2, 3), keepdim=True)
+        return answers if torch.equal(image.detach(), real) else 0 * answers
+
+    verdict = term.verdict(steep_at_real, Pairs(), tensors, world.batch)
+    expected = math.log(2) + Pairs.r1_weight / 2 * real[0].numel()
+    torch.testing.assert_close(verdict.loss.detach(), torch.tensor(expected, dtype=torch.double))
+
+
+def check_cycle_weighed(row: str) -> None:
+    """Equal answers weigh nothing; where half an image alone is target-like, the other half hardly counts."""
+    world = World(row)
+    step = world.step()
+    assert "d_t" not in world.moved_by(TERMS["cyc"].parts(step)["pix"]), "D_t would learn to weigh"
+    error = l1_map(step.tensors.y_sts, world.batch.y_s)
+    for c in ANSWERS:
+        world.critics["t"] = lambda image, c=c: torch.full_like(image[:, :1, ::2, ::2], c)
+        found = TERMS["cyc"].parts(world.step())
+        torch.testing.assert_close(found["pix"], error.mean())
+    asked = []
+
+    def left_of_one_image(image: Tensor) -> Tensor:
+        asked.append(image)
+        answers = torch.ones(len(image), 1, *error.shape[-2:], dtype=image.dtype)
+        answers[0, ..., answers.shape[-1] // 2 :] = -1
+        return 5 * answers
+
+    world.critics["t"] = left_of_one_image
+    found = TERMS["cyc"].parts(world.step())["pix"]
+    expected = (error[0, ..., : error.shape[-1] // 2].mean() + error[1].mean()) / 2
+    torch.testing.assert_close(found, expected, rtol=5e-3, atol=0)
+    assert torch.equal(asked[0], step.tensors.x_st)
 
 
 def check_seven_network_calls() -> None:
@@ -218,11 +243,15 @@ def check_seven_network_calls() -> None:
 
 
 CHECKS = {
-    **{f"{name} moves": (check_generator_moves, name) for name in GENERATOR},
-    **{f"{name} reads": (check_generator_reads, name) for name in GENERATOR},
+    **{f"{name} moves": (check_generator_moves, name) for name in ROWS},
+    **{f"{name} reads": (check_generator_reads, name) for name in ROWS},
     **{f"{name} is worth": (check_generator_closed_form, name) for name in GENERATOR},
-    **{f"d_{name} moves": (check_critic_moves, name) for name in CRITICS},
-    **{f"d_{name} reads": (check_critic_reads, name) for name in CRITICS},
+    **{f"{name} is worth": (check_generator_in_pairs, name) for name in IN_PAIRS},
+    **{f"{name} is worth": (check_cycle_weighed, name) for name in WEIGHED},
+    **{f"d_{name} moves": (check_critic_moves, name) for name in CRITIC_ROWS},
+    **{f"d_{name} reads": (check_critic_reads, name) for name in CRITIC_ROWS},
     **{f"d_{name} is worth": (check_critic_closed_form, name) for name in CRITICS},
+    **{f"d_{name} is worth": (check_critic_in_pairs, name) for name in CRITICS_IN_PAIRS},
+    **{f"d_{name} is penalised": (check_penalties_by_side, name) for name in CRITICS_IN_PAIRS},
     "seven network calls": (check_seven_network_calls,),
 }

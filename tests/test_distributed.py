@@ -240,6 +240,39 @@ def test_switches_and_accumulated_gradients_change_nothing_in_two_processes(
     assert one == other
 
 
+PAIRS = {"type": "USRDARelativisticLoss", "r1_weight": 0.1, "r2_weight": 0.1, "loss_weight": 0.01}
+ON_Y_TT = {
+    "hr_opt": PAIRS,
+    "con_opt": {"type": "L1Loss", "loss_weight": 0.1},
+    "tea_opt": {"type": "L1Loss", "loss_weight": 0.1, "perturbation": 0},  # each process draws noise of its own
+}
+WEIGHED = {**SIX_TERMS, "gan_opt": PAIRS, "cyc_opt": {"loss_weight": 1, "weighted_by": "d_t"}}
+
+
+@pytest.mark.parametrize(
+    ("terms", "parts"),
+    [({**WEIGHED, **ON_Y_TT}, 2), ({"rec_opt": {"loss_weight": 1}, **ON_Y_TT}, 1)],
+    ids=["with the six terms", "with G_t idle"],
+)
+def test_extensions_train_in_two_processes_as_in_one(
+    terms: Options, parts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    furnish(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    train = {key: value for key, value in OPTIONS["train"].items() if key not in SIX_TERMS} | deepcopy(terms)
+    options = {**OPTIONS, "network_d_y": CRITIC, "network_d_h": {**CRITIC, "view": "luma_high"}, "train": train}
+    accumulated = {**options, "train": {**train, "gradient_accumulation_steps": parts}}
+    found = logged(train_with_two_processes(tmp_path, accumulated).log)
+    expected = logged(train_with_one_process(options, batch_size=4))
+    assert {"l_g_hr", "l_g_con", "l_g_tea", "l_d_h"} <= set(found[-1])
+    for values, others in zip(found, expected, strict=True):
+        # in pairs a critic's last bias cancels, so rounding alone moves it, and all answers with it
+        losses = {name: value for name, value in others.items() if not name.startswith("out_")}
+        assert {name: values[name] for name in losses} == pytest.approx(losses, rel=2e-3, abs=2e-4)
+    one, other = noted(tmp_path, "sums")
+    assert one == other
+
+
 def test_a_run_of_two_processes_resumes(trained: Run, tmp_path: Path) -> None:
     place = Path(shutil.copytree(trained.place, tmp_path / "again"))
     flags = ["--auto_resume", "--force_yml", "train:total_iter=7", "logger:use_tb_logger=false"]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
-from tests import contract
-from usrda_plugin.method import critics, passes, terms
+from tests import contract, world
+from usrda_plugin.method import critics, extensions, passes, relativistic, terms
 from usrda_plugin.method.critics import CRITIC_TERMS, Verdict
 from usrda_plugin.method.passes import Route
 from usrda_plugin.method.terms import TERMS, Term
@@ -118,6 +119,121 @@ def perceptual_of_itself(step):
     return {**parts, "percep": step.criteria.perceptual.distance(step.tensors.y_ss, features)}
 
 
+def hr_of_y_ss(step):
+    return {"": step.criteria.hr(step.critics.h(step.tensors.y_ss), True)}
+
+
+def judge_h_without_detach(critic, criterion, tensors, batch):
+    real, fake = critic(batch.y_s), critic(tensors.y_tt)
+    return Verdict((criterion(real, True, True) + criterion(fake, False, True)) / 2, real.mean(), fake.mean())
+
+
+def judge_h_by_reconstructions(critic, criterion, tensors, batch):
+    return critics._judge(critic, criterion, tensors.y_ss, [tensors.y_tt])
+
+
+def judge_h_with_labels_swapped(critic, criterion, tensors, batch):
+    return critics._judge(critic, criterion, tensors.y_tt, [batch.y_s])
+
+
+def con_of_the_source(step):
+    return extensions.con(step._replace(tensors=step.tensors._replace(y_tt=step.tensors.y_ss)))
+
+
+def con_with_blur_and_noise(step):
+    small = extensions.shrink(step.tensors.y_tt, step.batch.x_t)
+    return {"": step.criteria.con(small, step.batch.x_t)}
+
+
+def con_without_gradient(step):
+    return {"": extensions.con(step)[""].detach().requires_grad_()}
+
+
+def shrink_by_dropping(image, like):
+    return image[..., ::2, ::2]
+
+
+def shrink_with_aliasing(image, like):
+    return F.interpolate(image, size=like.shape[-2:], mode="bicubic")
+
+
+def taught_with_gradient(batch, teacher, perturbation):
+    return batch._replace(x_tp=extensions.perturbed(batch.x_t, perturbation), y_t=teacher(batch.x_t))
+
+
+def taught_what_is_perturbed(batch, teacher, perturbation):
+    x_tp = extensions.perturbed(batch.x_t, perturbation)
+    return batch._replace(x_tp=x_tp, y_t=teacher(x_tp).detach())
+
+
+def tea_of_what_is_not_perturbed(step):
+    return {"": step.criteria.tea(step.tensors.y_tt, step.batch.y_t)}
+
+
+def tea_by_itself(step):
+    return {"": step.criteria.tea(step.tensors.y_tpt, step.tensors.y_tpt.detach())}
+
+
+def weighed_with_gradient(step, image):
+    answers = step.critics.t(step.tensors.x_st).clamp(0, 1) + 1e-3
+    weights = F.interpolate(answers, size=image.shape[-2:], mode="bilinear", align_corners=False)
+    weights = weights / weights.mean(dim=(1, 2, 3), keepdim=True)
+    return (weights * step.criteria.cyc_map(image, step.batch.y_s)).mean()
+
+
+def weighed(of_tensor="x_st", lowest=0.0, whole_batch=False, normalised=True):
+    """What ``weighted_by_d_t`` computes, with one thing wrong."""
+
+    def wrong(step, image):
+        with torch.no_grad():
+            answers = step.critics.t(step.tensors._asdict()[of_tensor]).clamp(lowest, 1) + 1e-3
+            weights = F.interpolate(answers, size=image.shape[-2:], mode="bilinear", align_corners=False)
+            mean = weights.mean() if whole_batch else weights.mean(dim=(1, 2, 3), keepdim=True)
+        weights = weights / mean if normalised else weights
+        return (weights * step.criteria.cyc_map(image, step.batch.y_s)).mean()
+
+    return (terms.__dict__, "weighted_by_d_t", wrong)
+
+
+def slope_without_graph(answers, image):
+    (slope,) = torch.autograd.grad(answers.sum(), image, retain_graph=True)
+    return slope.square().sum() / answers.numel()
+
+
+def slope_of_each_image(answers, image):
+    (slope,) = torch.autograd.grad(answers.sum(), image, create_graph=True)
+    return slope.square().sum() / len(image)
+
+
+def judge_in_pairs_with(real_weight, fake_weight):
+    """Penalties with other weights than the criterion's."""
+
+    def wrong(critic, criterion, real, fakes):
+        class Otherwise(world.Pairs):
+            r1_weight, r2_weight = real_weight, fake_weight
+
+        return relativistic.judge_in_pairs(critic, Otherwise(), real, fakes)
+
+    return (critics.__dict__, "judge_in_pairs", wrong)
+
+
+def judge_in_pairs_for_the_fake(critic, criterion, real, fakes):
+    def wrong(winner, loser, is_disc):
+        return criterion(loser, winner, is_disc)
+
+    wrong.r1_weight, wrong.r2_weight = criterion.r1_weight, criterion.r2_weight
+    return relativistic.judge_in_pairs(critic, wrong, real, fakes)
+
+
+def fooled_for_the_real(criterion, fake, real=None):
+    return criterion(fake, True) if real is None else criterion(real, fake)
+
+
+def sty_in_pairs_alone(step):
+    answers = step.critics.t(step.tensors.x_st)
+    return {"": step.criteria.sty(answers, torch.zeros_like(answers))}
+
+
 MISTAKES = {
     "dead style term, computed without gradient": (term("sty", without_gradient(terms.sty)), "sty moves"),
     "dead alignment term, computed without gradient": (term("align", without_gradient(terms.align)), "align moves"),
@@ -143,6 +259,41 @@ MISTAKES = {
     "rendered source decoded from target features": (rerouted("x_st", "lr_decoder", "f_t"), "seven network calls"),
     "f_st encoded from the source image": (rerouted("f_st", "encoder", "x_s"), "idt moves"),
     "reconstruction decoded by G_t": (rerouted("x_tt", "lr_decoder", "f_s"), "res reads"),
+    "high-frequency critic asked of the source": (term("hr", hr_of_y_ss), "hr reads"),
+    "high-frequency term computed without gradient": (term("hr", without_gradient(extensions.hr)), "hr moves"),
+    "D_h trained without detach, moving E and G_SR": (critic_term("h", judge_h_without_detach), "d_h moves"),
+    "D_h never shown an HR photograph": (critic_term("h", judge_h_by_reconstructions), "d_h reads"),
+    "labels of D_h swapped": (critic_term("h", judge_h_with_labels_swapped), "d_h is worth"),
+    "consistency of the source": (term("con", con_of_the_source), "con reads"),
+    "consistency asked of blur and noise": (term("con", con_with_blur_and_noise), "con is worth"),
+    "consistency cut off by a detach": (term("con", con_without_gradient), "con moves"),
+    "consistency by dropping pixels": ((extensions.__dict__, "shrink", shrink_by_dropping), "con is worth"),
+    "consistency without antialiasing": ((extensions.__dict__, "shrink", shrink_with_aliasing), "con is worth"),
+    "teacher that is taught": ((extensions.__dict__, "taught", taught_with_gradient), "tea moves"),
+    "teacher that sees the noise": ((extensions.__dict__, "taught", taught_what_is_perturbed), "tea is worth"),
+    "pupil that sees no noise": (term("tea", tea_of_what_is_not_perturbed), "tea is worth"),
+    "network that is its own teacher": (term("tea", tea_by_itself), "tea is worth"),
+    "D_t taught to weigh": ((terms.__dict__, "weighted_by_d_t", weighed_with_gradient), "cyc weighed is worth"),
+    "weights by the source's own look": (weighed(of_tensor="x_s"), "cyc weighed is worth"),
+    "weights below zero": (weighed(lowest=-1.0), "cyc weighed is worth"),
+    "weights that images take from each other": (weighed(whole_batch=True), "cyc weighed is worth"),
+    "weights that do not add up to one": (weighed(normalised=False), "cyc weighed is worth"),
+    "penalty without a gradient": (
+        (relativistic.__dict__, "squared_slope", slope_without_graph),
+        "d_t in pairs is worth",
+    ),
+    "penalty that grows with the answers": (
+        (relativistic.__dict__, "squared_slope", slope_of_each_image),
+        "d_h in pairs is worth",
+    ),
+    "penalty at fakes forgotten": (judge_in_pairs_with(0.5, 0.0), "d_y in pairs is worth"),
+    "weights of the two penalties exchanged": (judge_in_pairs_with(0.25, 0.5), "d_t in pairs is penalised"),
+    "critic that sides with the fakes": (
+        (critics.__dict__, "judge_in_pairs", judge_in_pairs_for_the_fake),
+        "d_t in pairs is worth",
+    ),
+    "generator that sides with the real": ((terms.__dict__, "fooling", fooled_for_the_real), "sty in pairs is worth"),
+    "generator not told how the real fare": (term("sty", sty_in_pairs_alone), "sty in pairs reads"),
 }
 
 

@@ -18,6 +18,7 @@ _PUBLIC = {
     "USRDASourceDataset": "data",
     "USRDAAlignLoss": "losses",
     "USRDAPerceptualLoss": "losses",
+    "USRDARelativisticLoss": "losses",
     "USRDAModel": "models",
 }
 __all__ = ["__version__", "register", *_PUBLIC]

@@ -20,12 +20,15 @@ def test_the_doctor_tells_versions_device_plugins_weights_and_seams(
     weights = tmp_path / "vgg19_features.pth"
     weights.touch()
     monkeypatch.setenv("USRDA_VGG_WEIGHTS", str(weights))
+    alexnet = tmp_path / "alexnet_features.pth"
+    alexnet.touch()
+    monkeypatch.setenv("USRDA_ALEXNET_WEIGHTS", str(alexnet))
     monkeypatch.setattr(plugins, "entry_points", lambda group: [EntryPoint("other", "json:dumps_nothing", group)])
     monkeypatch.setattr(doctor, "describe_environment", lambda: [("Python", "3")])
     assert usrda.main(["doctor"]) == 0
     told = capsys.readouterr().out
     assert all(seam.name in told for seam in SEAMS)
-    for word in ("basicsr", "torch", "CUDA", "not needed", str(weights), "plugin other (basicsr.plugins"):
+    for word in ("basicsr", "torch", "CUDA", "not needed", str(weights), str(alexnet), "plugin other (basicsr.plugins"):
         assert word in told
 
 
@@ -35,6 +38,16 @@ def test_the_doctor_says_where_it_looked_for_weights(monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     assert doctor.describe_vgg().startswith("not found: ")
     assert str(tmp_path / "none.pth") in doctor.describe_vgg()
+
+
+def test_the_doctor_says_where_alexnet_would_come_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("USRDA_ALEXNET_WEIGHTS", str(tmp_path / "none.pth"))
+    assert doctor.describe_alexnet().startswith("not found: ")
+    assert str(tmp_path / "none.pth") in doctor.describe_alexnet()
+    monkeypatch.delenv("USRDA_ALEXNET_WEIGHTS")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert "downloads them to" in doctor.describe_alexnet()
+    assert str(tmp_path) in doctor.describe_alexnet()
 
 
 def test_a_package_that_is_missing_is_said_to_be() -> None:

@@ -3,9 +3,17 @@
 import pytest
 import torch
 from basicsr.losses.basic_loss import PerceptualLoss
+from basicsr.losses.gan_loss import GANLoss
 from torchvision.models import vgg19
 
-from usrda_plugin.losses import USRDAAlignLoss, USRDAPerceptualLoss, find_vgg_weights, load_vgg
+from usrda_plugin.losses import (
+    USRDAAlignLoss,
+    USRDAPerceptualLoss,
+    USRDARelativisticLoss,
+    find_vgg_weights,
+    load_vgg,
+)
+from usrda_plugin.method import Relativistic
 from usrda_plugin.models.objective import build_objective
 
 LAYERS = {"conv1_2": 0.1, "conv2_2": 1.0}
@@ -31,6 +39,33 @@ def test_alignment_by_cross_entropy_is_least_at_zero_logits():
 def test_an_unknown_alignment_is_refused():
     with pytest.raises(ValueError, match="hinge"):
         USRDAAlignLoss("hinge")
+
+
+def test_in_a_pair_only_the_difference_counts():
+    loss = USRDARelativisticLoss(loss_weight=3.0)
+    winner, loser = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 1.0])
+    expected = torch.log1p(torch.exp(loser - winner)).mean()
+    torch.testing.assert_close(loss(winner, loser, is_disc=True), expected)
+    torch.testing.assert_close(loss(winner + 7, loser + 7), 3 * expected)
+    assert loss(torch.tensor(50.0), torch.tensor(0.0)) < 1e-20
+    torch.testing.assert_close(loss(torch.tensor(0.0), torch.tensor(500.0)), torch.tensor(1500.0))
+
+
+def test_answers_of_half_precision_are_compared_in_full():
+    found = USRDARelativisticLoss()(torch.tensor([1.0]).bfloat16(), torch.tensor([1.0]).bfloat16())
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(0.6931472)
+
+
+def test_basicsrs_criteria_have_labels_and_ours_of_pairs_has_none():
+    assert isinstance(USRDARelativisticLoss(), Relativistic)
+    assert not isinstance(GANLoss("lsgan"), Relativistic)
+    assert not isinstance(USRDAAlignLoss(), Relativistic)
+
+
+def test_a_negative_penalty_is_refused():
+    with pytest.raises(ValueError, match="-1"):
+        USRDARelativisticLoss(r2_weight=-1)
 
 
 @pytest.fixture(scope="module")

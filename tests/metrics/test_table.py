@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,17 @@ from basicsr.metrics import calculate_metric
 from basicsr.utils.registry import METRIC_REGISTRY
 from torch import Tensor
 
-from usrda_plugin.metrics import TENSOR_METRICS, in_tensors, needs_reference, niqe, psnr, ssim, tensor_metric
+from usrda_plugin.metrics import (
+    TENSOR_METRICS,
+    colour_shift,
+    in_tensors,
+    lpips,
+    needs_reference,
+    niqe,
+    psnr,
+    ssim,
+    tensor_metric,
+)
 from usrda_plugin.metrics.levels import levels_of_picture
 
 
@@ -22,6 +34,20 @@ def test_basicsrs_names_and_ours_are_computed_on_the_device(name: str, form) -> 
     assert metric.func is form
     assert metric.keywords == {"crop_border": 4}
     assert needs_reference(metric) is (form is not niqe)
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "arguments"),
+    [
+        ("calculate_usrda_lpips", lpips, {"crop_border": 2, "weights": "alexnet.pth"}),
+        ("calculate_usrda_colour_shift", colour_shift, {"crop_border": 2}),
+    ],
+)
+def test_metrics_that_basicsr_has_not_are_computed_on_the_device(name: str, form, arguments) -> None:
+    metric = tensor_metric({"type": name, "better": "lower", **arguments})
+    assert metric.func is form
+    assert metric.keywords == arguments
+    assert needs_reference(metric)
 
 
 @pytest.mark.parametrize(
@@ -54,11 +80,14 @@ def test_one_decorator_adds_a_metric(textured: np.ndarray, monkeypatch) -> None:
     assert not needs_reference(metric)
 
 
-def test_no_metric_waits_for_the_device(photograph, monkeypatch) -> None:
+def test_no_metric_waits_for_the_device(photograph, random_alexnet: Path, monkeypatch) -> None:
     levels = levels_of_picture(photograph("chelsea.png"))
     niqe(levels, 0)  # its tables are made once
+    lpips(levels, levels, 0, str(random_alexnet))  # and its network
     for wait in ("item", "tolist", "cpu", "numpy", "__float__", "__bool__", "__int__"):
         monkeypatch.setattr(torch.Tensor, wait, lambda *_, wait=wait: pytest.fail(f"waited by {wait}"))
     for metric in (psnr, ssim):
         metric(levels, levels.flip(-1), 4, test_y_channel=True)
+    lpips(levels, levels.flip(-1), 4, str(random_alexnet))
+    colour_shift(levels, levels.flip(-1), 4)
     niqe(levels, 4)

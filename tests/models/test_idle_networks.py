@@ -3,7 +3,8 @@
 import pytest
 
 from usrda_plugin.method import networks_used
-from usrda_plugin.models.objective import active_terms, asking_terms, leaves_networks_idle
+from usrda_plugin.models.criteria import active_terms
+from usrda_plugin.models.objective import asking_terms, leaves_networks_idle
 
 ALL = ("align", "rec", "res", "sty", "idt", "cyc")
 
@@ -45,6 +46,6 @@ def test_what_some_phase_leaves_out_is_told(terms, psnr_iter, idle):
 def test_a_term_without_a_part_asks_no_critic_and_uses_no_network():
     options = {"rec_opt": {"loss_weight": 1}, "res_opt": {"type": "L1Loss"}, "sty_opt": {"loss_weight": 0.1}}
     assert active_terms(options) == ("res", "sty")
-    assert asking_terms(options) == {"f": [], "t": ["sty"], "y": []}
+    assert asking_terms(options) == {"f": [], "t": ["sty"], "y": [], "h": []}
     assert active_terms({**options, "gan_opt": {}}) == ("rec", "res", "sty")
     assert asking_terms({**options, "gan_opt": {}})["y"] == ["rec"]

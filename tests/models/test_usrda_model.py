@@ -112,7 +112,7 @@ def test_the_generators_gradients_are_those_of_the_textbook_schedule(tmp_path):
     model = build(tmp_path)
     model.feed_data(batch())
     textbook = copy.deepcopy(model.net_g)
-    x_s, y_s, x_t = model.batch
+    x_s, y_s, x_t, *_ = model.batch
     e, g_sr, g_t = textbook.encoder, textbook.sr_decoder, textbook.lr_decoder
     d_f, d_t, d_y = (model.critics[name] for name in "fty")
 

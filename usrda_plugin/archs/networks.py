@@ -96,7 +96,12 @@ class USRDANet(nn.Module):
         )
 
     def forward(
-        self, x: Tensor, x_t: Tensor | None = None, wanted: Collection[str] | None = None, joint: bool = False
+        self,
+        x: Tensor,
+        x_t: Tensor | None = None,
+        wanted: Collection[str] | None = None,
+        joint: bool = False,
+        x_tp: Tensor = ABSENT,
     ) -> Tensor | Pass:
         """The SR image of ``x``, or, where a target batch or a list of wanted tensors is given, one training pass.
 
@@ -105,6 +110,7 @@ class USRDANet(nn.Module):
             x_t: the target batch, same shape.
             wanted: the tensors that the active terms read (fields of ``Pass``); default: the paper's seven.
             joint: let source and target go through their networks as one batch.
+            x_tp: the target batch perturbed, same shape, where ``wanted`` needs it.
 
         Returns:
             (B, num_out_ch, scale*h, scale*w), or a ``Pass``.
@@ -112,7 +118,7 @@ class USRDANet(nn.Module):
         if x_t is None and wanted is None:
             return self.super_resolve(x)
         compute = joint_pass if joint else one_pass
-        return compute(self.networks, x, ABSENT if x_t is None else x_t, PAPER if wanted is None else wanted)
+        return compute(self.networks, x, ABSENT if x_t is None else x_t, PAPER if wanted is None else wanted, x_tp)
 
     @property
     def networks(self) -> dict[str, Callable[[Tensor], Tensor]]:

@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 from usrda_plugin.losses import find_vgg_weights
+from usrda_plugin.metrics.alexnet import REMEDY, find_alexnet_weights, place_in_cache
 from usrda_plugin.runner.plugins import PluginError, find_plugins, load_plugins
 from usrda_plugin.runner.seams import seam_states
 
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Print versions, device, plugins, VGG weights, the environment and the seams."""
+    """Print versions, device, plugins, the weights of VGG and AlexNet, the environment and the seams."""
     # long paths and messages stay on one line each, to be copied and searched
     console = Console(soft_wrap=True, highlight=False)
     for title, rows in (
@@ -41,6 +42,7 @@ def run(chosen: argparse.Namespace) -> None:
         ("Device", [("CUDA", describe_cuda())]),
         ("Plugins", describe_plugins()),
         ("Perceptual loss", [("VGG-19 weights", describe_vgg())]),
+        ("LPIPS", [("AlexNet weights", describe_alexnet())]),
         ("Environment", describe_environment()),
         (
             "Seams: what is mended in BasicSR",
@@ -86,6 +88,15 @@ def describe_vgg() -> str:
         return str(find_vgg_weights("vgg19"))
     except FileNotFoundError as fault:
         return f"not found: {fault}"
+
+
+def describe_alexnet() -> str:
+    """The file that LPIPS would read, or what happens where there is none."""
+    try:
+        file = find_alexnet_weights()
+    except ValueError as fault:
+        return f"not found: {fault}"
+    return str(file or f"not here: the first run with LPIPS downloads them to {place_in_cache()}; or {REMEDY}")
 
 
 def describe_environment() -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from usrda_plugin.losses.align import USRDAAlignLoss
 from usrda_plugin.losses.perceptual import USRDAPerceptualLoss
+from usrda_plugin.losses.relativistic import USRDARelativisticLoss
 from usrda_plugin.losses.vgg import find_vgg_weights, load_vgg
 
-__all__ = ["USRDAAlignLoss", "USRDAPerceptualLoss", "find_vgg_weights", "load_vgg"]
+__all__ = ["USRDAAlignLoss", "USRDAPerceptualLoss", "USRDARelativisticLoss", "find_vgg_weights", "load_vgg"]

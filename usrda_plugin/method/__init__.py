@@ -1,12 +1,16 @@
-"""USR-DA as the paper tells it, on bare torch: the one pass, the six terms, the critics' terms.
+"""USR-DA as the paper tells it, on bare torch: the one pass, the six terms, the critics' terms; and what goes beyond.
 
-Read ``passes.py`` first, then ``terms.py`` and ``critics.py``. Nothing here knows of option files, optimizers or logs.
+Read ``passes.py`` first, then ``terms.py`` and ``critics.py``; ``extensions.py`` and ``relativistic.py`` are not the
+paper's. Nothing here knows of option files, optimizers or logs.
 """
 
-from usrda_plugin.method.critics import CRITIC_TERMS, CriticTerm, Verdict
+from usrda_plugin.method.critics import CRITIC_TERMS, CriticTerm, Verdict, real_answers
+from usrda_plugin.method.extensions import taught
 from usrda_plugin.method.passes import ABSENT, ROUTES, Batch, Pass, Route, joint_pass, networks_used, one_pass
-from usrda_plugin.method.terms import TERMS, Criteria, Critics, Step, Term
-from usrda_plugin.method.views import VIEWS, View, high_band, luma
+from usrda_plugin.method.relativistic import outdone
+from usrda_plugin.method.step import Answers, Criteria, Critics, Relativistic, Step, Term
+from usrda_plugin.method.terms import TERMS
+from usrda_plugin.method.views import VIEWS, View, high_band, local_mean, luma
 
 __all__ = [
     "ABSENT",
@@ -14,11 +18,13 @@ __all__ = [
     "ROUTES",
     "TERMS",
     "VIEWS",
+    "Answers",
     "Batch",
     "Criteria",
     "CriticTerm",
     "Critics",
     "Pass",
+    "Relativistic",
     "Route",
     "Step",
     "Term",
@@ -26,7 +32,11 @@ __all__ = [
     "View",
     "high_band",
     "joint_pass",
+    "local_mean",
     "luma",
     "networks_used",
     "one_pass",
+    "outdone",
+    "real_answers",
+    "taught",
 ]

@@ -22,18 +22,22 @@ class Batch(NamedTuple):
     """What a training step is fed with: RGB in [0, 1].
 
     ``x_s`` (B, 3, h, w) source LR, ``y_s`` (B, 3, scale*h, scale*w) its HR, ``x_t`` (B, 3, h, w) target LR, unpaired.
+    For the extension tea the model adds ``x_tp``, x_t perturbed, and ``y_t``, the averaged network's HR image of x_t.
     """
 
     x_s: Tensor
     y_s: Tensor
     x_t: Tensor = ABSENT
+    x_tp: Tensor = ABSENT
+    y_t: Tensor = ABSENT
 
 
 class Pass(NamedTuple):
     """Every tensor of one training pass; a tensor that no active term reads is None.
 
     ``f_*`` are features (B, C, h, w), ``x_*`` LR images (B, 3, h, w), ``y_*`` HR images (B, 3, scale*h, scale*w).
-    ``y_tt`` = G_SR(f_t), the path used at test time, is not part of the paper's training pass.
+    ``y_tt`` = G_SR(f_t), the path used at test time, and ``y_tpt``, the same for a perturbed x_t, are not part of the
+    paper's training pass; terms of the extensions read them.
     """
 
     x_s: Tensor = ABSENT
@@ -46,6 +50,9 @@ class Pass(NamedTuple):
     f_st: Tensor = ABSENT
     y_sts: Tensor = ABSENT
     y_tt: Tensor = ABSENT
+    x_tp: Tensor = ABSENT
+    f_tp: Tensor = ABSENT
+    y_tpt: Tensor = ABSENT
 
 
 class Route(NamedTuple):
@@ -65,9 +72,11 @@ ROUTES = (
     Route("f_st", "encoder", "x_st"),
     Route("y_sts", "sr_decoder", "f_st"),
     Route("y_tt", "sr_decoder", "f_t"),
+    Route("f_tp", "encoder", "x_tp"),
+    Route("y_tpt", "sr_decoder", "f_tp"),
 )
 # what the same network does at the same stage of a pass; y_ss could come sooner, but is made beside y_sts
-STAGES = (("f_s", "f_t"), ("x_tt", "x_st"), ("f_st",), ("y_ss", "y_sts", "y_tt"))
+STAGES = (("f_s", "f_t", "f_tp"), ("x_tt", "x_st"), ("f_st",), ("y_ss", "y_sts", "y_tt", "y_tpt"))
 PAPER = ("f_s", "f_t", "y_ss", "x_tt", "x_st", "f_st", "y_sts")
 
 
@@ -76,14 +85,15 @@ def one_pass(
     x_s: Tensor,
     x_t: Tensor = ABSENT,
     wanted: Collection[str] = PAPER,
+    x_tp: Tensor = ABSENT,
 ) -> Pass:
     """Compute the wanted tensors of one pass, and those they are made from, each exactly once.
 
     ``networks`` maps "encoder", "sr_decoder" and "lr_decoder" to E, G_SR and G_t, and "renderer" to G_t with its noise
     input drawn: the target's features carry their own noise, the source's have none that G_t could render.
-    Raises ValueError where a wanted tensor needs ``x_t`` and there is none.
+    Raises ValueError where a wanted tensor needs ``x_t`` or ``x_tp`` and there is none.
     """
-    needed, made = _begin(x_s, x_t, wanted)
+    needed, made = _begin({"x_s": x_s, "x_t": x_t, "x_tp": x_tp}, wanted)
     for route in ROUTES:
         if route.tensor in needed:
             made[route.tensor] = networks[route.network](made[route.source])
@@ -95,13 +105,14 @@ def joint_pass(
     x_s: Tensor,
     x_t: Tensor = ABSENT,
     wanted: Collection[str] = PAPER,
+    x_tp: Tensor = ABSENT,
 ) -> Pass:
     """The tensors of ``one_pass``, to rounding, by four calls instead of seven: what a network does twice it does once.
 
     (f_s, f_t), (x_tt, x_st) and (y_ss, y_sts) go through their network as one batch each, which keeps a GPU busier;
     G_t and the renderer are the same network unless it has a noise input.
     """
-    needed, made = _begin(x_s, x_t, wanted)
+    needed, made = _begin({"x_s": x_s, "x_t": x_t, "x_tp": x_tp}, wanted)
     for stage in STAGES:
         routes = [route for route in ROUTES if route.tensor in stage and route.tensor in needed]
         for network in dict.fromkeys(networks[route.network] for route in routes):
@@ -112,14 +123,15 @@ def joint_pass(
     return Pass(**made)
 
 
-def _begin(x_s: Tensor, x_t: Tensor, wanted: Collection[str]) -> tuple[set[str], dict[str, Tensor]]:
+def _begin(images: dict[str, Tensor], wanted: Collection[str]) -> tuple[set[str], dict[str, Tensor]]:
     """What a pass has to make, and what it begins with."""
     needed = _with_sources(wanted)
-    if "x_t" in needed and x_t is None:
-        raise ValueError(
-            f"expected a target batch x_t for {sorted(wanted)}, found none; give the data set a target domain"
-        )
-    return needed, {"x_s": x_s, "x_t": x_t}
+    for name in ("x_t", "x_tp"):
+        if name in needed and images[name] is None:
+            raise ValueError(
+                f"expected a target batch {name} for {sorted(wanted)}, found none; give the data set a target domain"
+            )
+    return needed, images
 
 
 def networks_used(wanted: Collection[str]) -> set[str]:

@@ -6,61 +6,11 @@ Each term is a function of one pass. It returns its parts as raw values; weights
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
-from usrda_plugin.method.passes import ABSENT, Batch, Pass
-
-Critic = Callable[[Tensor], Tensor]
-Distance = Callable[[Tensor, Tensor], Tensor]
-
-
-class Adversarial(Protocol):
-    """A GAN criterion: a critic's answers against a label, for the critic itself (``is_disc``) or its opponent."""
-
-    def __call__(self, prediction: Tensor, target_is_real: bool, is_disc: bool = False) -> Tensor: ...
-
-
-class Perceptual(Protocol):
-    """A feature distance that can compute the target's features once and reuse them."""
-
-    def features(self, target: Tensor) -> Any: ...
-
-    def distance(self, image: Tensor, target_features: Any) -> Tensor: ...
-
-
-class Critics(NamedTuple):
-    """D_f on features, D_t on target LR images, D_y on HR images; None where no active term asks it."""
-
-    f: Critic = ABSENT
-    t: Critic = ABSENT
-    y: Critic = ABSENT
-
-
-class Criteria(NamedTuple):
-    """What each term compares with; a part of rec and cyc that is None is left out."""
-
-    pixel: Distance = ABSENT
-    perceptual: Perceptual = ABSENT
-    gan: Adversarial = ABSENT
-    align: Adversarial = ABSENT
-    res: Distance = ABSENT
-    sty: Adversarial = ABSENT
-    idt: Distance = ABSENT
-
-
-class Step(NamedTuple):
-    """All that a term may look at: one pass, the batch it was made from, and the features of y_s, computed once."""
-
-    tensors: Pass
-    batch: Batch
-    critics: Critics
-    criteria: Criteria
-    y_s_features: Any = None
-
-
-Parts = dict[str, Tensor]
+from usrda_plugin.method.extensions import EXTENSIONS, weighted_by_d_t
+from usrda_plugin.method.step import Parts, Step, Term, fooling
 
 
 def align(step: Step) -> Parts:
@@ -82,7 +32,7 @@ def res(step: Step) -> Parts:
 
 def sty(step: Step) -> Parts:
     """Least squares of D_t(x_st) to 1: source content in the target's style. Moves E and G_t."""
-    return {"": step.criteria.sty(step.critics.t(step.tensors.x_st), True)}
+    return {"": fooling(step.criteria.sty, step.critics.t(step.tensors.x_st), step.answers.t)}
 
 
 def idt(step: Step) -> Parts:
@@ -92,26 +42,23 @@ def idt(step: Step) -> Parts:
 
 def cyc(step: Step) -> Parts:
     """As rec, of y_sts against y_s: target-styled sources must be super-resolved too. Moves E, G_SR and G_t."""
-    return _against_y_s(step.tensors.y_sts, step)
+    return _against_y_s(step.tensors.y_sts, step, _pixel if step.criteria.cyc_map is None else weighted_by_d_t)
 
 
-def _against_y_s(image: Tensor, step: Step) -> Parts:
+def _pixel(step: Step, image: Tensor) -> Tensor:
+    return step.criteria.pixel(image, step.batch.y_s)
+
+
+def _against_y_s(image: Tensor, step: Step, pixel: Callable[[Step, Tensor], Tensor] = _pixel) -> Parts:
     criteria = step.criteria
     parts: Parts = {}
     if criteria.pixel is not None:
-        parts["pix"] = criteria.pixel(image, step.batch.y_s)
+        parts["pix"] = pixel(step, image)
     if criteria.perceptual is not None:
         parts["percep"] = criteria.perceptual.distance(image, step.y_s_features)
     if criteria.gan is not None:
-        parts["gan"] = criteria.gan(step.critics.y(image), True)
+        parts["gan"] = fooling(criteria.gan, step.critics.y(image), step.answers.y)
     return parts
-
-
-class Term(NamedTuple):
-    """A term of the generator and the tensors of the pass that it reads."""
-
-    parts: Callable[[Step], Parts]
-    reads: tuple[str, ...]
 
 
 TERMS: dict[str, Term] = {
@@ -121,4 +68,5 @@ TERMS: dict[str, Term] = {
     "sty": Term(sty, reads=("x_st",)),
     "idt": Term(idt, reads=("f_st", "f_s")),
     "cyc": Term(cyc, reads=("y_sts",)),
+    **EXTENSIONS,
 }

@@ -25,11 +25,16 @@ def luma(image: Tensor) -> Tensor:
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
-def high_band(image: Tensor) -> Tensor:
-    """An image minus its local mean over 7x7 pixels; (B, C, H, W), borders mirrored, values around 0."""
+def local_mean(image: Tensor) -> Tensor:
+    """The mean over 7x7 pixels around each, the low band; (B, C, H, W), borders mirrored."""
     margin = HIGH_BAND_WINDOW // 2
     padded = F.pad(image, [margin] * 4, mode="reflect")
-    return image - F.avg_pool2d(padded, HIGH_BAND_WINDOW, stride=1)
+    return F.avg_pool2d(padded, HIGH_BAND_WINDOW, stride=1)
+
+
+def high_band(image: Tensor) -> Tensor:
+    """An image minus its local mean over 7x7 pixels; (B, C, H, W), borders mirrored, values around 0."""
+    return image - local_mean(image)
 
 
 def rgb_high(image: Tensor) -> Tensor:

@@ -4,23 +4,33 @@ A metric is one module: a function of levels (B, C, H, W), and a ``calculate_`` 
 with it. Import it here, and validation computes it on the device.
 """
 
+from usrda_plugin.metrics.alexnet import fetch_alexnet_weights, find_alexnet_weights, read_alexnet
+from usrda_plugin.metrics.colour import calculate_usrda_colour_shift, colour_shift
 from usrda_plugin.metrics.fidelity import calculate_usrda_psnr, calculate_usrda_ssim, psnr, ssim
 from usrda_plugin.metrics.levels import levels_of, picture_of
+from usrda_plugin.metrics.lpips import calculate_usrda_lpips, lpips
 from usrda_plugin.metrics.niqe import calculate_usrda_niqe, niqe
 from usrda_plugin.metrics.table import TENSOR_METRICS, TensorMetric, in_tensors, needs_reference, tensor_metric
 
 __all__ = [
     "TENSOR_METRICS",
     "TensorMetric",
+    "calculate_usrda_colour_shift",
+    "calculate_usrda_lpips",
     "calculate_usrda_niqe",
     "calculate_usrda_psnr",
     "calculate_usrda_ssim",
+    "colour_shift",
+    "fetch_alexnet_weights",
+    "find_alexnet_weights",
     "in_tensors",
     "levels_of",
+    "lpips",
     "needs_reference",
     "niqe",
     "picture_of",
     "psnr",
+    "read_alexnet",
     "ssim",
     "tensor_metric",
 ]

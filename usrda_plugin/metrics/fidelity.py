@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from usrda_plugin.metrics.filtering import filtered
-from usrda_plugin.metrics.levels import inside, levels_of_picture, luma
+from usrda_plugin.metrics.levels import compared, levels_of_picture, luma
 from usrda_plugin.metrics.table import in_tensors
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -80,10 +80,7 @@ def calculate_usrda_ssim(
 
 
 def _compared(image: Tensor, reference: Tensor, crop_border: int, test_y_channel: bool) -> tuple[Tensor, Tensor]:
-    if image.shape != reference.shape:
-        sizes = " and ".join("x".join(map(str, levels.shape[1:])) for levels in (image, reference))
-        raise ValueError(f"expected an image of its ground truth's size, found channels x height x width {sizes}")
-    image, reference = inside(image, crop_border), inside(reference, crop_border)
+    image, reference = compared(image, reference, crop_border)
     return (luma(image), luma(reference)) if test_y_channel else (image, reference)
 
 

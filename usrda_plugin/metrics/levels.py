@@ -43,6 +43,17 @@ def inside(levels: Tensor, crop_border: int) -> Tensor:
     return levels[..., crop_border:-crop_border, crop_border:-crop_border] if crop_border else levels
 
 
+def compared(image: Tensor, reference: Tensor, crop_border: int) -> tuple[Tensor, Tensor]:
+    """What is compared of an image and its ground truth, levels (B, C, H, W): both without the border.
+
+    Raises ValueError where they differ in shape.
+    """
+    if image.shape != reference.shape:
+        sizes = " and ".join("x".join(map(str, levels.shape[1:])) for levels in (image, reference))
+        raise ValueError(f"expected an image of its ground truth's size, found channels x height x width {sizes}")
+    return inside(image, crop_border), inside(reference, crop_border)
+
+
 def luma(levels: Tensor) -> Tensor:
     """Luma (B, 1, H, W) of RGB levels, in [16, 235]; a single channel is itself. Rounded to fp32 where BasicSR's is.
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
-from basicsr.losses import build_loss
 from torch import Tensor, nn
 
 from usrda_plugin.method import (
@@ -20,17 +19,11 @@ from usrda_plugin.method import (
     Step,
     Verdict,
     networks_used,
+    real_answers,
 )
 from usrda_plugin.method.passes import PAPER
+from usrda_plugin.models.criteria import active_terms, build_criteria, log_name, misses_of_extensions, weight_of
 
-# the three parts of rec and cyc: where their options stand, and what their weight is called there
-SHARED_PARTS = {
-    "pix": ("pixel_opt", "loss_weight"),
-    "percep": ("perceptual_opt", "perceptual_weight"),
-    "gan": ("gan_opt", "loss_weight"),
-}
-CRITERION_OF_PART = {"pix": "pixel", "percep": "perceptual", "gan": "gan"}
-OWN_CRITERIA = ("align", "res", "sty", "idt")
 PSNR_TERMS = ("rec", "res")
 
 
@@ -56,15 +49,16 @@ class Objective(NamedTuple):
         }
 
     def material(self, tensors: Pass, batch: Batch, critics: Mapping[str, nn.Module]) -> Step:
-        """What the terms look at; the features of y_s are computed here, once for rec and cyc."""
+        """What the terms look at; features of y_s and answers to real images are computed here, once for all terms."""
         perceptual = self.criteria.perceptual
         features = None if perceptual is None else perceptual.features(batch.y_s)
-        return Step(tensors, batch, Critics(**critics), self.criteria, features)
+        answers = real_answers({name: critics[name] for name in self.critics}, self.criteria, batch)
+        return Step(tensors, batch, Critics(**critics), self.criteria, features, answers)
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         """The raw value of each part of each active term, by its logged name."""
         return {
-            _log_name(term, part): value
+            log_name(term, part): value
             for term in self.terms
             for part, value in TERMS[term].parts(step).items()
         }  # fmt: skip
@@ -82,8 +76,8 @@ class Objective(NamedTuple):
         return _objective(terms, criteria, self.weights)
 
     def critics_only(self) -> Objective:
-        """The critics' head start: the same pass, the generator at rest."""
-        return self._replace(terms=())
+        """The critics' head start: the same pass, but for what the teacher is asked; the generator at rest."""
+        return self._replace(terms=(), reads=tuple(tensor for tensor in self.reads if tensor != "y_tpt"))
 
 
 def build_objective(train_opt: dict[str, Any], to: torch.device) -> Objective:
@@ -91,40 +85,14 @@ def build_objective(train_opt: dict[str, Any], to: torch.device) -> Objective:
 
     Raises ValueError where no term is left, or where a criterion cannot serve.
     """
-    outer = {term: _weight(train_opt.get(f"{term}_opt"), "loss_weight") for term in ("rec", "cyc")}
-    shared = train_opt if any(outer.values()) else {}  # parts of no term are not built
-    parts = {part: _criterion(shared.get(key), weight_key, to) for part, (key, weight_key) in SHARED_PARTS.items()}
-    own = {term: _criterion(train_opt.get(f"{term}_opt"), "loss_weight", to) for term in OWN_CRITERIA}
-    criteria = Criteria(
-        **{CRITERION_OF_PART[part]: criterion for part, (criterion, _) in parts.items()},
-        **{term: criterion for term, (criterion, _) in own.items()},
-    )
-    weights = {_log_name(term, ""): weight for term, (_, weight) in own.items()}
-    for term in outer:
-        weights |= {_log_name(term, part): outer[term] * weight for part, (_, weight) in parts.items()}
     active = active_terms(train_opt)
     if not active:
         raise ValueError("train: no term has a weight; give at least rec_opt and pixel_opt a loss_weight")
-    if criteria.perceptual is not None and not hasattr(criteria.perceptual, "distance"):
-        raise ValueError(
-            "train: perceptual_opt: type: expected USRDAPerceptualLoss or a loss with its features() and distance(), "
-            f"found {type(criteria.perceptual).__name__}"
-        )
-    if getattr(criteria.perceptual, "style_weight", 0):
-        raise ValueError("train: perceptual_opt: style_weight: USR-DA has no style part; remove it or set it to 0")
-    if getattr(criteria.align, "gan_type", "") == "hinge":
-        raise ValueError(
-            "train: align_opt: gan_type: BasicSR's hinge ignores the label of its opponent, so it cannot align; "
-            "take USRDAAlignLoss, or lsgan"
-        )
+    for miss in misses_of_extensions(train_opt):
+        place = f"{miss.block}: {miss.argument}" if miss.argument else miss.block
+        raise ValueError(f"train: {place}: {miss.message}; {miss.remedy}")
+    criteria, weights = build_criteria(train_opt, to)
     return _objective(active, criteria, weights)
-
-
-def active_terms(train_opt: dict[str, Any]) -> tuple[str, ...]:
-    """The terms that have a weight; rec and cyc need a part with a weight too. Asked before anything is built."""
-    has_parts = any(_weight(train_opt.get(key), weight_key) for key, weight_key in SHARED_PARTS.values())
-    weighed = (term for term in TERMS if _weight(train_opt.get(f"{term}_opt"), "loss_weight"))
-    return tuple(term for term in weighed if has_parts or term in OWN_CRITERIA)
 
 
 def asking_terms(train_opt: dict[str, Any]) -> dict[str, list[str]]:
@@ -132,7 +100,7 @@ def asking_terms(train_opt: dict[str, Any]) -> dict[str, list[str]]:
     active = active_terms(train_opt)
     return {
         name: [term for term in critic.asked_by if term in active]
-        if _weight(train_opt.get(f"{critic.criterion}_opt"), "loss_weight")
+        if weight_of(train_opt.get(f"{critic.criterion}_opt"), "loss_weight")
         else []
         for name, critic in CRITIC_TERMS.items()
     }
@@ -154,18 +122,3 @@ def _objective(terms: tuple[str, ...], criteria: Criteria, weights: dict[str, fl
     )
     reads = tuple(dict.fromkeys(tensor for term in terms for tensor in TERMS[term].reads))
     return Objective(terms, criteria, weights, critics, reads)
-
-
-def _criterion(opt: dict[str, Any] | None, weight_key: str, to: torch.device) -> tuple[Any, float]:
-    """A registered loss at weight 1, so that what is logged is raw, and the weight that the options give it."""
-    weight = _weight(opt, weight_key)
-    return (build_loss({**(opt or {}), weight_key: 1.0}).to(to) if weight else ABSENT), weight
-
-
-def _weight(opt: dict[str, Any] | None, weight_key: str) -> float:
-    """The weight of a block: 1 where it does not say, 0 where there is no block."""
-    return float(opt.get(weight_key, 1.0)) if opt is not None else 0.0
-
-
-def _log_name(term: str, part: str) -> str:
-    return f"l_g_{term}_{part}" if part else f"l_g_{term}"

@@ -20,9 +20,9 @@ def rehearse(objective: Objective, network: nn.Module, critics: dict[str, nn.Mod
     Raises ValueError that names the block of options whose network or criterion failed.
     """
     networks = [network, *critics.values()]
-    with torch.random.fork_rng(), _at_rest(networks):
+    with torch.random.fork_rng(), at_rest(networks):
         with _blamed_on("network_g", batch):
-            tensors = network(batch.x_s, batch.x_t, objective.reads)
+            tensors = network(batch.x_s, batch.x_t, objective.reads, x_tp=batch.x_tp)
         for name in objective.critics:
             term = CRITIC_TERMS[name]
             with _blamed_on(f"network_d_{name} with train: {term.criterion}_opt", batch):
@@ -44,7 +44,8 @@ def trial_batch(opt: dict[str, Any], device: torch.device) -> Batch | None:
     hr, lr = data["gt_size"], data["gt_size"] // opt["scale"]
     generator = torch.Generator().manual_seed(0)
     x_s, y_s, x_t = (torch.rand(1, 3, size, size, generator=generator).to(device) for size in (lr, hr, lr))
-    return Batch(x_s, y_s, x_t) if data.get("dataroot_target") else Batch(x_s, y_s)
+    # a perturbed x_t and its pseudo label have the shapes of x_t and y_s
+    return Batch(x_s, y_s, x_t, x_t, y_s) if data.get("dataroot_target") else Batch(x_s, y_s)
 
 
 def _blocks_of(term: str) -> str:
@@ -67,7 +68,7 @@ def _blamed_on(block: str, batch: Batch) -> Iterator[None]:
 
 
 @contextmanager
-def _at_rest(networks: list[nn.Module]) -> Iterator[None]:
+def at_rest(networks: list[nn.Module]) -> Iterator[None]:
     """Evaluation mode, in which nothing (as the vectors of a spectral norm) moves."""
     was_training = [network.training for network in networks]
     for network in networks:

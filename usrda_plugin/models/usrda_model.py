@@ -16,11 +16,13 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
 
 from usrda_plugin.archs.warm_start import PARTS
-from usrda_plugin.method import CRITIC_TERMS, Batch, Pass, Verdict
+from usrda_plugin.method import CRITIC_TERMS, Batch, Pass, Verdict, taught
 from usrda_plugin.models.checkpoints import NETWORK, weights_of, write
+from usrda_plugin.models.criteria import PERTURBATION
 from usrda_plugin.models.micro_batches import Passes
 from usrda_plugin.models.objective import Objective, build_objective, leaves_networks_idle
 from usrda_plugin.models.rehearsal import rehearse, trial_batch
+from usrda_plugin.models.signals import Monitor
 from usrda_plugin.models.strips import strips
 from usrda_plugin.models.switches import FUSED, Switches, resolve_switches
 from usrda_plugin.models.updates import Updates, fit_state, frozen, mean_of
@@ -31,14 +33,16 @@ from usrda_plugin.models.validation import validate
 class USRDAModel(SRModel):
     """USR-DA trained by BasicSR's runner; validation, testing and schedules are SRModel's.
 
-    Networks: ``network_g`` (USRDANet) and, where a term asks them, the critics ``network_d_f``, ``network_d_t`` and
-    ``network_d_y``.
+    Networks: ``network_g`` (USRDANet) and, where a term asks them, the critics ``network_d_f``, ``network_d_t``,
+    ``network_d_y`` and ``network_d_h``.
     """
 
     log: dict[str, Tensor]
     """The last step's scalars, still on the device."""
     lq: Tensor
     """The LR image that is validated."""
+    monitor: Monitor | None = None
+    """What is measured without ground truth, where the options ask for it."""
 
     def __init__(self, opt: dict[str, Any]) -> None:
         if opt["dist"] and opt["is_train"] and leaves_networks_idle(opt["train"]):
@@ -61,7 +65,7 @@ class USRDAModel(SRModel):
     def optimize_parameters(self, current_iter: int) -> None:
         """One pass; the critics' step; the generator's step against frozen critics; EMA; remember the scalars."""
         objective = self.objective_at(current_iter)
-        passes = Passes(partial(self.one_pass, objective), self.batch, self.micro_batches)
+        passes = Passes(partial(self.one_pass, objective), self.lessons(objective), self.micro_batches)
         critic_log = self.step_critics(objective, passes)
         generator_log = self.step_generator(objective, passes)
         self.updates.end_iteration()
@@ -71,7 +75,18 @@ class USRDAModel(SRModel):
     def one_pass(self, objective: Objective, batch: Batch) -> Pass:
         """What the objective reads of one pass; without gradient where the generator rests."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and bool(objective.terms)), self.updates.autocast():
-            return self.net_g(batch.x_s, batch.x_t, objective.reads, self.switches.joint_batches)
+            return self.net_g(batch.x_s, batch.x_t, objective.reads, self.switches.joint_batches, batch.x_tp)
+
+    def lessons(self, objective: Objective) -> Batch:
+        """The batch, with what the averaged network makes of its target images where a term learns from that."""
+        if "y_tpt" not in objective.reads:
+            return self.batch
+        with self.updates.autocast():
+            return taught(self.batch, self.teach, self.perturbation)
+
+    def teach(self, x_t: Tensor) -> Tensor:
+        """The averaged network's HR images, in as many parts as the step has."""
+        return torch.cat([self.net_g_ema(part) for part in x_t.chunk(self.micro_batches)])
 
     def objective_at(self, current_iter: int) -> Objective:
         """The terms of this iteration: the PSNR phase first, then the critics' head start, then all."""
@@ -139,6 +154,7 @@ class USRDAModel(SRModel):
         self.net_d_init_iters = int(train_opt.get("net_d_init_iters") or 0)
         self.ema_decay = train_opt.get("ema_decay") or 0
         self.micro_batches = int(train_opt.get("gradient_accumulation_steps") or 1)
+        self.perturbation = float((train_opt.get("tea_opt") or {}).get("perturbation", PERTURBATION))
         self.log = {}
         self.updates = Updates(self.device, self.switches.amp, train_opt)
         self.start_parts_from_files()
@@ -151,6 +167,7 @@ class USRDAModel(SRModel):
         self.net_g.train()
         self.setup_optimizers()
         self.setup_schedulers()
+        self.monitor = Monitor.of(self.opt, self.device)
 
     def rehearse(self) -> None:
         """Try each phase on one sample, so that what does not fit is told before training begins."""
@@ -266,8 +283,10 @@ class USRDAModel(SRModel):
             for metric, value in means.items():
                 self._update_best_metric_result(name, metric, value, current_iter)
             self._log_validation_metric_values(current_iter, name, tb_logger)
+        network: Any = self.net_g_ema if hasattr(self, "net_g_ema") else self.get_bare_model(self.net_g)
+        if self.monitor is not None:
+            self.monitor.observe(self, network, current_iter, tb_logger)
         if tb_logger and hasattr(self, "batch"):
-            network = self.net_g_ema if hasattr(self, "net_g_ema") else self.get_bare_model(self.net_g)
             for name, picture in strips(network, self.batch).items():
                 tb_logger.add_image(f"strips/{name}", picture, current_iter)
 
@@ -277,8 +296,17 @@ class USRDAModel(SRModel):
             self.save_network(critic, f"net_d_{name}", current_iter)
         super().save(epoch, current_iter)
 
+    def save_best(self) -> None:
+        """Save network and average as ``net_g_best.pth``, in place of what had that name."""
+        versions = {"params": self.net_g} | ({"params_ema": self.net_g_ema} if hasattr(self, "net_g_ema") else {})
+        self.save_network([*versions.values()], "net_g", "best", [*versions])
+
     def save_network(
-        self, net: nn.Module | list[nn.Module], net_label: str, current_iter: int, param_key: str | list[str] = "params"
+        self,
+        net: nn.Module | list[nn.Module],
+        net_label: str,
+        current_iter: int | str,
+        param_key: str | list[str] = "params",
     ) -> None:
         """Save one or several versions of a network, by BasicSR's names, beside the options that build it."""
         if self.opt["rank"] != 0:
@@ -306,6 +334,8 @@ class USRDAModel(SRModel):
         """Go on with optimizers, schedulers and, with fp16, the scale of gradients as they were saved."""
         fused = [[group.get("fused") for group in optimizer.param_groups] for optimizer in self.optimizers]
         super().resume_training(resume_state)
+        if self.monitor is not None:
+            self.monitor.begin(int(resume_state["iter"]))
         for optimizer, asked in zip(self.optimizers, fused, strict=True):
             fit_state(optimizer, asked)
         if resume_state.get("scaler"):

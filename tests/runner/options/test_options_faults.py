@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 import torch
+from torchvision.models import alexnet
 
 from usrda_plugin.runner.options import Fault
 
@@ -310,6 +312,62 @@ def test_a_perceptual_loss_of_weight_0_needs_no_weights(
         "perceptual_weight": 0,
     }
     load(unpaired)
+
+
+@pytest.fixture
+def no_alexnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """An empty torch hub, no file in the environment, no network; what was asked of the network."""
+    asked: list[str] = []
+
+    def refuse(url: str, *_: Any, **__: Any) -> None:
+        asked.append(url)
+        raise URLError("Name or service not known")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    monkeypatch.delenv("USRDA_ALEXNET_WEIGHTS", raising=False)
+    return asked
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_lpips_without_weights_is_a_fault(
+    training: bool, paired: Options, testing: Options, faults: Faults, no_alexnet: list[str]
+) -> None:
+    opt = paired if training else testing
+    opt["val"]["metrics"]["lpips"] = {"type": "calculate_usrda_lpips", "crop_border": 4, "better": "lower"}
+    [fault] = faults(opt, is_train=training)
+    assert fault.key == "val.metrics.lpips"
+    assert "cannot be downloaded" in fault.message
+    assert "give" not in fault.message
+    assert "USRDA_ALEXNET_WEIGHTS" in fault.remedy
+    assert len(no_alexnet) == 1
+
+
+def test_nothing_is_downloaded_for_options_with_another_fault(
+    paired: Options, faults: Faults, no_alexnet: list[str]
+) -> None:
+    paired["val"]["metrics"]["lpips"] = {"type": "calculate_usrda_lpips", "crop_border": 4}
+    [fault] = faults(paired, "train:total_iter=-1")
+    assert fault.key == "train.total_iter"
+    assert not no_alexnet
+
+
+def test_a_file_for_lpips_is_looked_into_before_the_start(
+    paired: Options, faults: Faults, load: Callable[..., Options], tmp_path: Path, no_alexnet: list[str]
+) -> None:
+    file = tmp_path / "alexnet.pth"
+    paired["val"]["metrics"]["lpips"] = {"type": "calculate_usrda_lpips", "crop_border": 4, "weights": str(file)}
+    [fault] = faults(paired)
+    assert (fault.key, "no such file" in fault.message) == ("val.metrics.lpips.weights", True)
+    with torch.device("meta"):
+        convolutions = alexnet(weights=None).features.state_dict()
+    content = {f"features.{key}": torch.zeros(value.shape).half() for key, value in convolutions.items()}
+    torch.save({**content, "features.0.bias": torch.zeros(65)}, file)
+    [fault] = faults(paired)
+    assert "expected features.0.bias of shape (64,)" in fault.message
+    torch.save(content, file)
+    assert load(paired)["val"]["metrics"]["lpips"]["weights"] == str(file)
+    assert not no_alexnet
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ CHOICES: dict[tuple[str, str], tuple[Any, ...]] = {
 
 def check_components(review: Review) -> None:
     """Check every registered name and its arguments; numbers written as text become numbers in ``review.opt``."""
+    from usrda_plugin.models.criteria import OF_THE_TERM
+
     check_name(review, MODELS, ("model_type",), review.opt.get("model_type"))
     for phase, dataset in review.datasets():
         check_name(review, DATASETS, ("datasets", phase, "type"), dataset.get("type"))
@@ -41,8 +43,8 @@ def check_components(review: Review) -> None:
         if not is_foreign(NETWORKS, network.get("type")):
             _check_sizes(review, key, network)
     for key, loss in review.losses():
-        if "type" in loss or set(loss) - {"loss_weight"}:
-            _check_component(review, LOSSES, ("train", key), loss)
+        if "type" in loss or set(loss) - {"loss_weight", "weighted_by"}:
+            _check_component(review, LOSSES, ("train", key), loss, also=OF_THE_TERM.get(key, ()))
     for name, metric in review.block("val", "metrics").items():
         if isinstance(metric, dict):
             _check_component(review, METRICS, ("val", "metrics", name), metric, given=("img", "img2"), also=("better",))

@@ -13,6 +13,7 @@ from usrda_plugin.runner.options.epochs import check_epochs
 from usrda_plugin.runner.options.faults import Fault, OptionsError
 from usrda_plugin.runner.options.images import check_images
 from usrda_plugin.runner.options.inheritance import SUFFIXES, read_chain
+from usrda_plugin.runner.options.metric_weights import check_metric_weights
 from usrda_plugin.runner.options.optimizers import check_optimizers, check_scheduler
 from usrda_plugin.runner.options.overrides import force
 from usrda_plugin.runner.options.perceptual import check_perceptual
@@ -26,7 +27,8 @@ from usrda_plugin.runner.options.weights import check_networks
 def load_options(opt_file: str | Path, *, is_train: bool, overrides: Sequence[str] = ()) -> Options:
     """The options that an option file describes, checked, complete and plain, as BasicSR itself can read them.
 
-    ``overrides`` are ``block:key=value`` with YAML values; they may add keys. Nothing is created on disk.
+    ``overrides`` are ``block:key=value`` with YAML values; they may add keys. Nothing is created on disk, but for
+    AlexNet's weights in torch hub's cache where LPIPS wants them.
     Raises OptionsError, whose one message lists all faults.
     """
     file = Path(opt_file)
@@ -47,6 +49,7 @@ def load_options(opt_file: str | Path, *, is_train: bool, overrides: Sequence[st
     check_networks(review)
     check_consistency(review)
     check_epochs(review, check_images(review))
+    check_metric_weights(review)
     if review.faults:
         raise OptionsError(str(file), review.faults)
     _complete(review.opt, is_train=is_train)

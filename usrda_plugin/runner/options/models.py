@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
-from usrda_plugin.runner.options.registered import MODELS, NETWORKS, find
+from usrda_plugin.runner.options.registered import MODELS, find
 from usrda_plugin.runner.options.review import Review
+from usrda_plugin.runner.options.terms import check_terms
 
 REAL_ESRGAN = (
     *("resize_prob", "resize_range", "gaussian_noise_prob", "noise_range", "poisson_scale_range", "gray_noise_prob"),
@@ -16,8 +16,6 @@ REAL_ESRGAN = (
 SHARPENING = {"RealESRGANModel": ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm"), "RealESRNetModel": ("gt_usm",)}
 # how USRDAModel takes a step, beside its switches
 OF_OUR_STEP = ("gradient_accumulation_steps", "clip_grad_norm", "log_grad_norm")
-# the terms of USR-DA that cannot do without a target domain
-OF_TARGET = ("align", "res", "sty")
 
 
 def check_model_needs(review: Review) -> None:
@@ -37,7 +35,7 @@ def check_model_needs(review: Review) -> None:
         for key in (*REAL_ESRGAN, *SHARPENING[model.__name__]):
             review.need((key,), f"{model.__name__} degrades images by it")
     if model.__name__ == "USRDAModel":
-        _check_terms(review)
+        check_terms(review)
         _check_micro_batches(review)
         _check_compiled(review)
     _check_switches_known(review, model)
@@ -66,15 +64,6 @@ def _check_compiled(review: Review) -> None:
         review.fault(("train", "gradient_checkpointing"), *COMPILED_CONCAT)
 
 
-def _check_rests(review: Review) -> None:
-    """Without a critic to train, an iteration in which the generator rests does nothing."""
-    for key, least in (("net_d_iters", 2), ("net_d_init_iters", 1)):
-        value = review.at("train", key)
-        if isinstance(value, int) and value >= least:
-            message = "the generator would rest for critics, and no active term asks one"
-            review.fault(("train", key), message, "remove it, or give an adversarial term a weight")
-
-
 def _check_switches_known(review: Review, model: Any) -> None:
     """BasicSR's own models would pass over what they do not know."""
     from usrda_plugin.models.switches import Switches
@@ -87,71 +76,3 @@ def _check_switches_known(review: Review, model: Any) -> None:
 def _check_something_to_minimise(review: Review, model: str) -> None:
     if not review.at("train", "pixel_opt") and not review.at("train", "perceptual_opt"):
         review.fault(("train", "pixel_opt"), f"{model} has nothing to minimise", "add pixel_opt or perceptual_opt")
-
-
-def _check_terms(review: Review) -> None:
-    """Critics and target images that the active terms of USR-DA ask for."""
-    from usrda_plugin.method import CRITIC_TERMS
-    from usrda_plugin.models.objective import active_terms, asking_terms
-
-    # what is no block has been reported
-    train = {key: block for key, block in review.block("train").items() if isinstance(block, dict)}
-    active, asking = active_terms(train), asking_terms(train)
-    if not active:
-        review.fault(
-            ("train", "rec_opt"),
-            "no term of USR-DA has a weight",
-            "add at least rec_opt: {loss_weight: 1} and pixel_opt",
-        )
-    for name, terms in asking.items():
-        if terms:
-            review.need((f"network_d_{name}",), f"the terms {', '.join(terms)} ask this critic")
-            review.need(("train", "optim_d"), "critics are trained by it")
-        elif review.at("path", f"pretrain_network_d_{name}") is not None:
-            message = "no active term asks this critic, so the file would never be loaded"
-            wanted = " or ".join(f"{term}_opt" for term in CRITIC_TERMS[name].asked_by)
-            remedy = f"remove it, or give {wanted} and {CRITIC_TERMS[name].criterion}_opt a weight"
-            review.fault(("path", f"pretrain_network_d_{name}"), message, remedy)
-    (_check_adversarial_phase if any(asking.values()) else _check_rests)(review)
-    _check_domains(review, [term for term in active if term in OF_TARGET])
-    if "align" in active:
-        _check_feature_width(review)
-
-
-def _check_adversarial_phase(review: Review) -> None:
-    """The generator meets the critics only after ``psnr_iter`` and ``net_d_init_iters`` iterations."""
-    counts = {key: review.at("train", key) or 0 for key in ("psnr_iter", "net_d_init_iters")}
-    total = review.at("train", "total_iter")
-    if not isinstance(total, int) or sum(counts.values()) < total:
-        return
-    told = " and ".join(f"{key} {count}" for key, count in counts.items() if count)
-    message = f"the adversarial terms would never begin: {told} against total_iter {total}"
-    remedy = f"set total_iter above {sum(counts.values())}, or begin earlier, or drop the adversarial terms"
-    review.fault(("train", "psnr_iter" if counts["psnr_iter"] else "net_d_init_iters"), message, remedy)
-
-
-def _check_feature_width(review: Review) -> None:
-    """D_f judges feature maps, so it takes as many channels as these have."""
-    made = _argument(review, "network_g", "num_feat")
-    judged = _argument(review, "network_d_f", "num_in_ch")
-    # a width below 1 is reported where it stands
-    if None not in (made, judged) and made != judged and isinstance(made, int) and made >= 1:
-        message = f"network_d_f takes {judged} channels, but the feature maps of network_g have {made} (its num_feat)"
-        review.fault(("network_d_f", "num_in_ch"), message, f"set num_in_ch: {made}")
-
-
-def _argument(review: Review, network: str, name: str) -> Any:
-    """An argument of a network, given or by default; None where it has none of that name."""
-    item = find(NETWORKS, review.at(network, "type"))
-    parameters = inspect.signature(item).parameters if item is not None else {}
-    return review.block(network).get(name, parameters[name].default) if name in parameters else None
-
-
-def _check_domains(review: Review, wanting: list[str]) -> None:
-    keys, dataset = ("datasets", "train"), review.block("datasets", "train")
-    if dataset.get("type") == "USRDASourceDataset":
-        message = "USRDASourceDataset makes pairs for BasicSR's models; USRDAModel needs both domains"
-        review.fault((*keys, "type"), message, "write USRDADataset")
-    if wanting and dataset.get("type") == "USRDADataset" and not dataset.get("dataroot_target"):
-        message = f"the terms {', '.join(wanting)} look at target images, and there are none"
-        review.fault((*keys, "dataroot_target"), message, "give a folder of target images, or drop these terms")

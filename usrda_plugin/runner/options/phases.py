@@ -8,6 +8,7 @@ from usrda_plugin.runner.options.models import check_model_needs
 from usrda_plugin.runner.options.registered import METRICS, find
 from usrda_plugin.runner.options.review import Options, Review
 from usrda_plugin.runner.options.schema_data import dataset_model
+from usrda_plugin.runner.options.signals import check_signals
 
 
 def check_phases(review: Review) -> None:
@@ -58,6 +59,7 @@ def _check_training(review: Review) -> None:
             "set use_tb_logger: true",
         )
     check_model_needs(review)
+    check_signals(review)
 
 
 def _check_testing(review: Review) -> None:

@@ -19,7 +19,7 @@ from usrda_plugin.runner.options.fields import (
 from usrda_plugin.runner.options.schema_data import IMAGE_DATASETS, OtherDataset, VideoDataset
 from usrda_plugin.runner.options.schema_train import Component, Train, Validation
 
-NETWORKS = ("g", "d", "d_f", "d_t", "d_y")
+NETWORKS = ("g", "d", "d_f", "d_t", "d_y", "d_h")
 PARTS = ("g_encoder", "g_sr_decoder", "g_lr_decoder")
 AnyDataset = Union[(*IMAGE_DATASETS, VideoDataset, OtherDataset)]  # type: ignore[valid-type]
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from usrda_plugin.runner.options.fields import Block, Flag, Real, Switch, Text, Whole, key
+from usrda_plugin.runner.options.fields import Block, FilePath, Flag, Real, Switch, Text, Whole, key
 
 
 class Component(Block):
@@ -43,6 +43,14 @@ class Weighted(Block):
     loss_weight: Real | None = key("Weight of the term; 0 switches it off at no cost", ge=0)
 
 
+class WeightedCycle(Weighted):
+    """The term cyc, whose pixels may be weighed place by place."""
+
+    weighted_by: Literal["d_t"] | None = key(
+        "d_t: pixels count where D_t finds x_st like the target (needs sty_opt with lsgan); null: all the same"
+    )
+
+
 class Loss(Component):
     """A registered loss."""
 
@@ -55,12 +63,20 @@ class PixelLoss(Loss):
     reduction: Literal["none", "mean", "sum"] | None = key("How pixels become one number")
 
 
+class TeacherLoss(PixelLoss):
+    """A registered loss between images: the network's of a perturbed x_t and the averaged network's of x_t."""
+
+    perturbation: Real | None = key("Standard deviation of the noise on x_t, RGB in [0, 1] (default 0.02)", ge=0)
+
+
 class GANLossBlock(Loss):
-    """A registered adversarial loss, e.g. GANLoss."""
+    """A registered adversarial loss, e.g. GANLoss or USRDARelativisticLoss."""
 
     gan_type: Text | None = key("vanilla, lsgan, wgan, wgan_softplus or hinge")
     real_label_val: Real | None = key("Label of real images")
     fake_label_val: Real | None = key("Label of fake images")
+    r1_weight: Real | None = key("USRDARelativisticLoss: gamma of the penalty at real images (default 1)", ge=0)
+    r2_weight: Real | None = key("USRDARelativisticLoss: gamma of the penalty at fake images (default 1)", ge=0)
 
 
 class PerceptualLossBlock(Loss):
@@ -98,7 +114,12 @@ class Train(Block):
     res_opt: Loss | None = key("USR-DA, term res: x_tt against x_t")
     sty_opt: GANLossBlock | None = key("USR-DA, term sty: x_st must look like the target to D_t")
     idt_opt: Loss | None = key("USR-DA, term idt: f_st against f_s")
-    cyc_opt: Weighted | None = key("USR-DA, term cyc: y_sts against y_s")
+    cyc_opt: WeightedCycle | None = key("USR-DA, term cyc: y_sts against y_s")
+    hr_opt: GANLossBlock | None = key("USR-DA, extension hr: y_tt must look like an HR photograph to D_h")
+    con_opt: PixelLoss | None = key("USR-DA, extension con: y_tt made small against x_t, low bands alone")
+    tea_opt: TeacherLoss | None = key(
+        "USR-DA, extension tea: y of a perturbed x_t against the averaged network's of x_t (needs ema_decay)"
+    )
     psnr_iter: Whole | None = key("USR-DA: iterations with pixel terms alone, before the adversarial ones", ge=0)
     gradient_accumulation_steps: Whole | None = key(
         "USRDAModel: parts that the batch is cut into; the result of the whole batch in the memory of a part", ge=1
@@ -141,7 +162,16 @@ class Metric(Component):
     type: Text | None = key("Registered function, e.g. calculate_psnr")
     crop_border: Whole | None = key("Pixels left out at each border, usually the scale", ge=0)
     test_y_channel: Flag | None = key("Measure luma alone")
+    weights: FilePath | None = key("File of AlexNet's weights, full or features only (calculate_usrda_lpips)")
     better: Literal["higher", "lower"] | None = key("Which value is the better one (default higher)")
+
+
+class Signals(Block):
+    """What USRDAModel measures without ground truth at each validation; docs/monitoring.md."""
+
+    images: Whole | None = key("Target photographs, and as many source images (default 8)", ge=2)
+    size: Whole | None = key("Side of their crops in LR pixels, at most (default 160)", ge=32)
+    select: Flag | None = key("Keep the best network by these signals as net_g_best.pth (default true)")
 
 
 class Validation(Block):
@@ -154,6 +184,7 @@ class Validation(Block):
     metrics: dict[str, Metric | None] | None = Field(
         default=None, description="Metrics by the names they get in the log"
     )
+    signals: Signals | None = key("USRDAModel: measure at each validation what needs no ground truth; absent: nothing")
     num_val_samples: Whole | None = key("BasicSR, StyleGAN2: images to draw", ge=1)
     flip_seq: Flag | None = key("BasicSR, video: test on clips played there and back")
     center_frame_only: Flag | None = key("BasicSR, video: measure the middle frame alone")

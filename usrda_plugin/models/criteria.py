@@ -1,0 +1,141 @@
+"""From the loss blocks of the options to what the terms compare with, and the weights of their parts."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from basicsr.losses import build_loss
+
+from usrda_plugin.method import ABSENT, TERMS, Criteria, Relativistic
+
+# the three parts of rec and cyc: where their options stand, and what their weight is called there
+SHARED_PARTS = {
+    "pix": ("pixel_opt", "loss_weight"),
+    "percep": ("perceptual_opt", "perceptual_weight"),
+    "gan": ("gan_opt", "loss_weight"),
+}
+CRITERION_OF_PART = {"pix": "pixel", "percep": "perceptual", "gan": "gan"}
+OWN_CRITERIA = ("align", "res", "sty", "idt", "hr", "con", "tea")
+# keys of a criterion's block that say how the term is made, not how the criterion is built
+OF_THE_TERM = {"tea_opt": ("perturbation",)}
+PERTURBATION = 0.02  # standard deviation of the noise that tea adds to x_t: 5 of 255 levels
+
+
+class Miss(NamedTuple):
+    """What a loss block cannot do without: its key, its argument, what is wrong, and what to do."""
+
+    block: str
+    argument: str
+    message: str
+    remedy: str
+
+
+def build_criteria(train_opt: dict[str, Any], to: torch.device) -> tuple[Criteria, dict[str, float]]:
+    """The criteria that ``train`` asks for, and the weight of each part by its logged name; weight 0 builds nothing.
+
+    Raises ValueError where a criterion cannot serve.
+    """
+    outer = {term: weight_of(train_opt.get(f"{term}_opt"), "loss_weight") for term in ("rec", "cyc")}
+    shared = train_opt if any(outer.values()) else {}  # parts of no term are not built
+    parts = {part: _criterion(shared.get(key), weight_key, to) for part, (key, weight_key) in SHARED_PARTS.items()}
+    own = {term: _own_criterion(train_opt, term, to) for term in OWN_CRITERIA}
+    criteria = Criteria(
+        **{CRITERION_OF_PART[part]: criterion for part, (criterion, _) in parts.items()},
+        **{term: criterion for term, (criterion, _) in own.items()},
+        cyc_map=_cycle_map(train_opt, to) if outer["cyc"] else ABSENT,
+    )
+    weights = {log_name(term, ""): weight for term, (_, weight) in own.items()}
+    for term in outer:
+        weights |= {log_name(term, part): outer[term] * weight for part, (_, weight) in parts.items()}
+    _refuse_unfit(criteria)
+    return criteria, weights
+
+
+def active_terms(train_opt: dict[str, Any]) -> tuple[str, ...]:
+    """The terms that have a weight; rec and cyc need a part with a weight too. Asked before anything is built."""
+    has_parts = any(weight_of(train_opt.get(key), weight_key) for key, weight_key in SHARED_PARTS.values())
+    weighed = (term for term in TERMS if weight_of(train_opt.get(f"{term}_opt"), "loss_weight"))
+    return tuple(term for term in weighed if has_parts or term in OWN_CRITERIA)
+
+
+def misses_of_extensions(train_opt: dict[str, Any]) -> list[Miss]:
+    """What the active extensions miss, as the options tell it; asked before anything is built."""
+    found, active = [], active_terms(train_opt)
+    if "tea" in active and not train_opt.get("ema_decay"):
+        message = "the teacher of tea is the averaged network, and there is none"
+        found.append(Miss("tea_opt", "", message, "set ema_decay: 0.999"))
+    if "cyc" in active and (train_opt.get("cyc_opt") or {}).get("weighted_by"):
+        found += [Miss("cyc_opt", "weighted_by", *told) for told in _misses_of_weighted_cycle(train_opt, active)]
+    return found
+
+
+def weight_of(opt: dict[str, Any] | None, weight_key: str) -> float:
+    """The weight of a block: 1 where it does not say, 0 where there is no block."""
+    return float(opt.get(weight_key, 1.0)) if opt is not None else 0.0
+
+
+def log_name(term: str, part: str) -> str:
+    """What a part of a term is called in the log."""
+    return f"l_g_{term}_{part}" if part else f"l_g_{term}"
+
+
+def _misses_of_weighted_cycle(train_opt: dict[str, Any], active: tuple[str, ...]) -> list[tuple[str, str]]:
+    sty, pixel = train_opt.get("sty_opt") or {}, train_opt.get("pixel_opt")
+    told = []
+    if "sty" not in active:
+        told.append(("D_t is to weigh the places of cyc, and no term trains it", "give sty_opt a weight"))
+    elif sty.get("gan_type", "lsgan") != "lsgan" or sty.get("type") == "USRDARelativisticLoss":
+        message = f"weights are answers between 0 and 1, and by {sty.get('gan_type', sty.get('type'))} D_t gives others"
+        told.append((message, "use lsgan in sty_opt"))
+    if not weight_of(pixel, "loss_weight"):
+        told.append(("D_t is to weigh pixels, and there is no pixel_opt", "give pixel_opt a weight"))
+    elif (pixel or {}).get("reduction", "mean") != "mean":
+        told.append(("weighted places are averaged", "leave pixel_opt: reduction at mean"))
+    return told
+
+
+def _own_criterion(train_opt: dict[str, Any], term: str, to: torch.device) -> tuple[Any, float]:
+    key = f"{term}_opt"
+    opt = train_opt.get(key)
+    if opt is not None:
+        opt = {name: value for name, value in opt.items() if name not in OF_THE_TERM.get(key, ())}
+    return _criterion(opt, "loss_weight", to)
+
+
+def _criterion(opt: dict[str, Any] | None, weight_key: str, to: torch.device) -> tuple[Any, float]:
+    """A registered loss at weight 1, so that what is logged is raw, and the weight that the options give it."""
+    weight = weight_of(opt, weight_key)
+    return (build_loss({**(opt or {}), weight_key: 1.0}).to(to) if weight else ABSENT), weight
+
+
+def _cycle_map(train_opt: dict[str, Any], to: torch.device) -> Any:
+    """The pixel criterion of cyc as a map, where its places are weighed."""
+    if not (train_opt.get("cyc_opt") or {}).get("weighted_by"):
+        return ABSENT
+    pixel = {**train_opt["pixel_opt"], "reduction": "none"}
+    try:
+        return _criterion(pixel, "loss_weight", to)[0]
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"train: pixel_opt: type: expected a loss with `reduction: none`, which cyc_opt: weighted_by needs; {error}"
+        ) from None
+
+
+def _refuse_unfit(criteria: Criteria) -> None:
+    if criteria.perceptual is not None and not hasattr(criteria.perceptual, "distance"):
+        raise ValueError(
+            "train: perceptual_opt: type: expected USRDAPerceptualLoss or a loss with its features() and distance(), "
+            f"found {type(criteria.perceptual).__name__}"
+        )
+    if getattr(criteria.perceptual, "style_weight", 0):
+        raise ValueError("train: perceptual_opt: style_weight: USR-DA has no style part; remove it or set it to 0")
+    if getattr(criteria.align, "gan_type", "") == "hinge":
+        raise ValueError(
+            "train: align_opt: gan_type: BasicSR's hinge ignores the label of its opponent, so it cannot align; "
+            "take USRDAAlignLoss, or lsgan"
+        )
+    if isinstance(criteria.align, Relativistic):
+        raise ValueError(
+            "train: align_opt: type: both domains shall look undecided, which pairs cannot say; take USRDAAlignLoss"
+        )
