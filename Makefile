@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-slow check lint format types schema benchmarks gpu-check clean
+.PHONY: demo test test-slow check lint format types schema benchmarks gpu-check adaptation adaptation-smoke clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/run.py
@@ -42,6 +42,16 @@ benchmarks: $(INSTALLED)  ## the tables of docs/performance.md
 	$(BIN)/python benchmarks/upscale.py --network small --sizes 256 512 --rounds 3 --json benchmarks/out/upscale_small.json
 	$(BIN)/python benchmarks/upscale.py --network full --sizes 192 --candidates "tile loop" spandrel ours --rounds 3 \
 		--json benchmarks/out/upscale_full.json
+
+# hours on two cores; cells that are done are not run again
+adaptation: $(INSTALLED)  ## the tables of docs/results.md; photographs from $$USRDA_SHARED_DATA
+	$(BIN)/python benchmarks/adaptation/run.py --scale small --seeds 0 1 2 --jobs 2
+	$(BIN)/python benchmarks/adaptation/report.py
+
+adaptation-smoke: $(INSTALLED)  ## the same at a size that shows that it runs, without photographs
+	$(BIN)/python benchmarks/adaptation/run.py --scale smoke --jobs 2 --results benchmarks/out/adaptation/smoke
+	$(BIN)/python benchmarks/adaptation/report.py --scales smoke --results benchmarks/out/adaptation/smoke \
+		--write benchmarks/out/adaptation/smoke.md
 
 gpu-check: $(INSTALLED)  ## everything that needs a CUDA device, in one run
 	$(BIN)/python benchmarks/gpu_check.py

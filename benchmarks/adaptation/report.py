@@ -1,0 +1,158 @@
+"""Writes docs/results.md from the files that cells have left, and from nothing else.
+
+What has not been run is shown as missing. `--pictures` also draws crops, by the networks in benchmarks/out/adaptation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from domains import DOMAINS
+from rows import BASELINES, ROWS
+from scales import SCALES
+from selection import SELECTION, selection_tables
+from sizes import sizes
+from tables import MISSING, NONE, gaps, markdown, number, over, verdict
+
+HERE = Path(__file__).resolve().parent
+COLUMNS = {
+    "psnr": "PSNR-Y, dB ↑",
+    "ssim": "SSIM ↑",
+    "lpips": "LPIPS ↓",
+    "niqe": "NIQE ↓",
+    "colour_shift": "colour shift ↓",
+}
+HEADER = ["row", *COLUMNS.values(), "gap closed, PSNR", "gap closed, LPIPS", "both beat source-only, by seed"]
+
+Cells = dict[str, dict[int, dict[str, Any]]]
+"""By row and seed, the content of metrics.json, and ``options`` and ``signals`` where there are any."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the report; 0, or 2 where there is no result at all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scales", nargs="+", choices=SCALES, default=["small", "full"])
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "out/adaptation", help="networks for --pictures")
+    parser.add_argument("--write", type=Path, default=HERE.parents[1] / "docs/results.md", metavar="FILE")
+    parser.add_argument("--pictures", action="store_true", help="draw crops beside FILE")
+    chosen = parser.parse_args(arguments)
+    found = {scale: {domain: read_cells(chosen.results / scale / domain) for domain in SCALES[scale].domains}
+             for scale in chosen.scales}  # fmt: skip
+    found = {scale: domains for scale, domains in found.items() if any(domains.values())}
+    if not found:
+        print(
+            f"no metrics.json of {', '.join(chosen.scales)} below {chosen.results}; run.py makes them", file=sys.stderr
+        )
+        return 2
+    pictures = draw(found, chosen) if chosen.pictures else existing(found, chosen.write)
+    chosen.write.write_text(document(found, pictures), encoding="utf-8")
+    print(f"written: {chosen.write}")
+    return 0
+
+
+def read_cells(folder: Path) -> Cells:
+    """The cells of a domain."""
+    cells: Cells = {}
+    for file in sorted(folder.glob("*/seed*/metrics.json")):
+        cell = json.loads(file.read_text(encoding="utf-8"))
+        options, signals = file.with_name("options.yml"), file.with_name("signals.jsonl")
+        cell["options"] = yaml.safe_load(options.read_text(encoding="utf-8")) if options.is_file() else {}
+        lines = signals.read_text(encoding="utf-8").splitlines() if signals.is_file() else []
+        cell["signals"] = [json.loads(line) for line in lines]
+        cells.setdefault(cell["row"], {})[cell["seed"]] = cell
+    return cells
+
+
+def document(found: Mapping[str, Mapping[str, Cells]], pictures: Mapping[tuple[str, str], str]) -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    for scale, domains in found.items():
+        parts.append(f"## Scale `{scale}`\n\n{sizes(scale, domains)}\n")
+        for domain, cells in domains.items():
+            parts.append(f"### {DOMAINS[domain].title}\n\n{domain_table(cells)}\n{command(scale, domain, cells)}\n")
+            if (scale, domain) in pictures:
+                parts.append(f"![crops]({pictures[scale, domain]})\n")
+        parts.append(f"### Choosing the network without ground truth, scale `{scale}`\n\n{SELECTION}\n")
+        parts.append(selection_tables(domains))
+    return "\n".join(parts)
+
+
+def domain_table(cells: Cells) -> str:
+    """A row of the table for each row of the matrix, run or not, and how many seeds stand behind it."""
+    if not cells:
+        return f"All rows are {MISSING}.\n"
+    return markdown(HEADER, [_line(row, cells) for row in ROWS]) + f"\n{_seeds(cells)}\n"
+
+
+def _line(row: str, cells: Cells) -> list[str]:
+    seeds = cells.get(row, {})
+    if not seeds:
+        return [f"{ROWS[row].title} (`{row}`)", MISSING, *[""] * (len(HEADER) - 2)]
+    values = [number(over([cell["mean"][name] for cell in seeds.values()]), name) for name in COLUMNS]
+    closed = [NONE, NONE, NONE]
+    if row not in BASELINES:
+        percent = [number(gaps(seeds, cells, metric), "percent") for metric in ("psnr", "lpips")]
+        closed = [*percent, verdict(seeds, cells.get("source_only", {}))]
+    return [f"{ROWS[row].title} (`{row}`)", *values, *closed]
+
+
+def _seeds(cells: Cells) -> str:
+    """How many seeds stand behind the rows."""
+    counts: dict[int, list[str]] = {}
+    for row in ROWS:
+        if row in cells and row != "bicubic":
+            counts.setdefault(len(cells[row]), []).append(row)
+    told = [f"{count} seed{'s' * (count > 1)}: {', '.join(rows)}" for count, rows in sorted(counts.items())]
+    return "; ".join(told) + "." if told else "Nothing has been run."
+
+
+def command(scale: str, domain: str, cells: Cells) -> str:
+    """The command that makes a table again."""
+    rows = [row for row in ROWS if row in cells]
+    seeds = sorted({seed for row in rows if row != "bicubic" for seed in cells[row]}) or [0]
+    what = f"--scale {scale} --domains {domain} --rows {' '.join(rows)} --seeds {' '.join(map(str, seeds))}"
+    return f"    python benchmarks/adaptation/run.py {what}\n" if rows else ""
+
+
+def existing(found: Mapping[str, Mapping[str, Cells]], page: Path) -> dict[tuple[str, str], str]:
+    """The pictures that stand beside the page already."""
+    names = {(scale, domain): _picture_name(page, scale, domain) for scale in found for domain in found[scale]}
+    return {key: name for key, name in names.items() if page.with_name(name).is_file()}
+
+
+def draw(found: Mapping[str, Mapping[str, Cells]], chosen: argparse.Namespace) -> dict[tuple[str, str], str]:
+    """Draw the crops of each domain; domains whose networks are not here keep the picture that they have."""
+    from pictures import draw_crops
+
+    for scale, domains in found.items():
+        for domain, cells in domains.items():
+            file = chosen.write.with_name(_picture_name(chosen.write, scale, domain))
+            draw_crops(scale, domain, list(cells), chosen.out, file)
+    return existing(found, chosen.write)
+
+
+def _picture_name(page: Path, scale: str, domain: str) -> str:
+    return f"{page.stem}_{scale}_{domain}.png"
+
+
+INTRODUCTION = """# Results
+
+Written by `python benchmarks/adaptation/report.py` from the files below `benchmarks/adaptation/results/`, a folder a
+cell. What the rows, domains and scales are is said in [benchmarks/adaptation](../benchmarks/adaptation/README.md). PSNR
+and SSIM are of luma, LPIPS is v0.1 of AlexNet, NIQE needs no ground truth, colour shift is in 8-bit levels; a border of
+`scale` pixels is left out. A number with ± is the mean over seeds with their sample standard deviation; without, it is
+of one seed.
+
+**Gap closed** is (row - source-only) / (oracle - source-only), seed by seed: 0 % is where adaptation started, 100 % is
+what the same network learns from true pairs. The network of a row is chosen without ground truth, by one rule for all.
+"""
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""The rows of the table: each an option file of its name, but for bicubic, which trains nothing."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Start = Literal["nothing", "source_only"]
+
+
+class Row(NamedTuple):
+    """What is compared, and the weights that its training starts from."""
+
+    title: str
+    start: Start = "source_only"
+
+
+ROWS = {
+    "bicubic": Row("bicubic", "nothing"),
+    "source_only": Row("source-only", "nothing"),
+    "oracle": Row("oracle (true pairs)"),
+    "align": Row("rec + align"),
+    "res": Row("+ res"),
+    "sty": Row("+ sty"),
+    "idt": Row("+ idt"),
+    "usrda": Row("+ cyc = USR-DA"),
+    "view": Row("USR-DA, D_t sees the high band"),
+    "noise": Row("USR-DA, G_t with noise"),
+    "hr": Row("USR-DA + hr"),
+    "con": Row("USR-DA + con"),
+    "tea": Row("USR-DA + tea"),
+    "weighted": Row("USR-DA, cyc weighed by D_t"),
+    "relativistic": Row("USR-DA, relativistic D_t"),
+    "camera": Row("camera alone: the target's blur and noise"),
+    "view_noise": Row("best combination without camera"),
+    "plus": Row("best combination"),
+    "realesrgan": Row("Real-ESRGAN's degradations"),
+    "dasr": Row("after DASR"),
+}
+BASELINES = ("bicubic", "source_only", "oracle")

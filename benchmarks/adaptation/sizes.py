@@ -1,0 +1,41 @@
+"""What was trained for a table: how large, for how long, by which versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rows import ROWS
+from scales import SCALES
+from tables import markdown
+
+Cells = Mapping[str, Mapping[int, Mapping[str, Any]]]
+
+
+def sizes(scale: str, domains: Mapping[str, Cells]) -> str:
+    """What was trained, for how long, by which versions."""
+    all_cells = [cell for cells in domains.values() for row in cells.values() for cell in row.values()]
+    trained = [cell for cell in all_cells if cell["iterations"]]
+    versions = ({**cell["versions"], "commit": cell["commit"]} for cell in all_cells)
+    made = sorted({", ".join(f"{name} {value}" for name, value in each.items()) for each in versions})
+    patches = ", ".join(f"{side} (scale {factor})" for factor, side in SCALES[scale].lr_patch.items())
+    parts = [f"Batch {SCALES[scale].batch}, LR patches of {patches} pixels; made by {'; '.join(made)}.\n"]
+    lines = [line for row in ROWS if (line := _size_line(row, [cell for cell in trained if cell["row"] == row]))]
+    if lines:
+        parts.append(markdown(["row", "parameters", "iterations", "minutes on CPU threads"], lines))
+    return "\n".join(parts)
+
+
+def _size_line(row: str, cells: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    if not cells:
+        return None
+    parameters = _span([cell["parameters"] for cell in cells])
+    iterations = _span([count for cell in cells for count in cell["iterations"]])
+    minutes = _span([round(seconds / 60, 1) for cell in cells for seconds in cell["seconds"]])
+    threads = _span([count for cell in cells for count in cell["threads"]])
+    return [f"`{row}`", parameters, iterations, f"{minutes} on {threads}"]
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"
