@@ -26,7 +26,8 @@ CRITICS = [f"network_d_{name}:num_feat=4" for name in "fty"]
 SHORTER = {
     "train_psnr.yml": [*SMALL, "train:scheduler:periods=[2]"],
     "train_usrda.yml": [*USRDA, *CRITICS, "network_d_f:num_in_ch=8"],
-    "train_usrda_x2.yml": [*USRDA, *CRITICS, "datasets:val:dataroot_lq=datasets/val/LRx2", "network_d_f:num_in_ch=8"],
+    "train_usrda_plus.yml": [*USRDA, "network_d_t:num_feat=4"],
+    "train_usrda_x2.yml": [*USRDA, "network_d_t:num_feat=4", "datasets:val:dataroot_lq=datasets/val/LRx2"],
     "test_usrda.yml": [
         "network_g:num_feat=8",
         "network_g:num_block=1",
@@ -52,7 +53,7 @@ def write(folder: Path, sizes: dict[str, tuple[int, int]]) -> None:
 @pytest.fixture
 def laid_out(tmp_path, monkeypatch):
     """The folders of the README, the shipped options beside them, and VGG weights."""
-    write(tmp_path / "datasets/source/HR", {"a": (64, 72), "b": (64, 64)})
+    write(tmp_path / "datasets/source/HR", {"a": (144, 152), "b": (144, 144)})
     write(tmp_path / "datasets/target/LR", {"c": (40, 48)})
     write(tmp_path / "datasets/val/HR", {"d": (224, 240)})
     write(tmp_path / "datasets/val/LR", {"d": (56, 60)})
@@ -81,7 +82,7 @@ def test_basicsr_and_usrda_commands_run_one_after_the_other(laid_out):
         shorter = ["--force_yml", *SHORTER[option_file]] if program == "basicsr" else []
         assert programs[program]([*arguments, *shorter]) == 0, [program, *arguments]
         ran.append(option_file if program == "basicsr" else arguments[0])
-    trained = ["train_psnr.yml", "train_usrda.yml", "train_usrda_x2.yml"]
+    trained = ["train_psnr.yml", "train_usrda.yml", "train_usrda_plus.yml", "train_usrda_x2.yml"]
     assert ran == ["doctor", *trained, "test_usrda.yml", "lmdb", "upscale", "upscale"]
     assert list((laid_out / "results/test_usrda/visualization").rglob("*.png"))
     assert {file.name for file in (laid_out / "upscaled").rglob("*.*")} == {"e.png", "f.png"}

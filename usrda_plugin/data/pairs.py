@@ -6,10 +6,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from usrda_plugin.data.camera import PATCHES_OF_EACH, REACH, Camera
 from usrda_plugin.data.decoding import as_8_bit, as_unit
 from usrda_plugin.data.degradation import bicubic_inside, kernel_reach
 from usrda_plugin.data.images import ImageSource
 from usrda_plugin.data.patches import Corner, mirror_up_to, random_corner
+from usrda_plugin.data.sizes import FOR_CAMERA, least_side, refuse_small, room_for_camera, small_or_unreadable
 
 
 class Pair(NamedTuple):
@@ -37,22 +39,40 @@ class MadePairs:
 
     The kernel sees true pixels around the patch: the border of a photograph, where it would see mirrored ones, is left
     out, unless the photograph has no room. With ``quantize`` the LR patch has 8 bits, as an LR image from a file has.
+    With a ``camera`` it is taken by that one, whose kernel leaves out more of the border; its noise has a stream of its
+    own, so that what else is drawn stays as it is without.
     """
 
     def __init__(self, gt: ImageSource, gt_size: int, scale: int, *, quantize: bool) -> None:
         self.gt, self.gt_size, self.scale, self.quantize = gt, gt_size, scale, quantize
+        self.camera: Camera | None = None
 
     def draw(self, rng: np.random.Generator, index: int) -> Pair:
         """Draw a place on the HR grid. Raises ValueError that names an image smaller than a patch."""
-        margin = kernel_reach(self.scale)
+        around = REACH * self.scale if self.camera else 0
+        margin = kernel_reach(self.scale) + around
         room = self.gt_size + 2 * margin
         with self.gt.opened(index) as whole:
             refuse_small(self.gt.path(index), whole.shape, self.gt_size)
             image = mirror_up_to(whole, room, margin)
             surroundings = random_corner(rng, image, room).cut(image, room).copy()
-        lq = bicubic_inside(as_8_bit(surroundings) if self.quantize else as_unit(surroundings), self.scale)
         gt = Corner(margin, margin).cut(surroundings, self.gt_size)
-        return Pair(as_unit(lq) if self.quantize else np.clip(lq, 0, 1), as_unit(gt))
+        lq = self._shrunk(surroundings)
+        if self.camera:
+            lq = self.camera.take(rng.spawn(1)[0], lq)
+            lq = as_unit(np.rint(lq * 255).astype(np.uint8)) if self.quantize else lq
+        return Pair(lq, as_unit(gt))
+
+    def samples(self, rng: np.random.Generator, index: int) -> list[np.ndarray]:
+        """Shrink patches of one image to the size at which cameras are estimated, (32, 32, 3) in [0, 1].
+
+        Raises ValueError that names an image with no room for them.
+        """
+        return [self._shrunk(place) for place in places(self.gt, rng, index, room_for_camera(self.scale))]
+
+    def _shrunk(self, image: np.ndarray) -> np.ndarray:
+        lq = bicubic_inside(as_8_bit(image) if self.quantize else as_unit(image), self.scale)
+        return as_unit(lq) if self.quantize else np.clip(lq, 0, 1)
 
     def lq_path(self, index: int) -> str:
         """Name the HR photograph, since there is no other file."""
@@ -60,7 +80,8 @@ class MadePairs:
 
     def faults(self) -> list[str]:
         """Describe each image that is unreadable or smaller than a patch."""
-        return small_or_unreadable(self.gt, self.gt_size)
+        for_camera = room_for_camera(self.scale) if self.camera else 0
+        return small_or_unreadable(self.gt, *least_side(self.gt_size, for_camera))
 
 
 class GivenPairs:
@@ -102,21 +123,9 @@ class GivenPairs:
         )
 
 
-def refuse_small(path: str, shape: tuple[int, ...], least: int) -> None:
-    """Raise ValueError that names the image if a side is shorter than ``least`` pixels."""
-    if min(shape[:2]) < least:
-        raise ValueError(
-            f"{path} is {shape[0]}x{shape[1]} (height x width), smaller than a patch of {least}x{least}; "
-            "remove it or choose a smaller gt_size"
-        )
-
-
-def small_or_unreadable(source: ImageSource, least: int) -> list[str]:
-    """Describe each image that is unreadable or has a side shorter than ``least`` pixels."""
-    faults = []
-    for index in range(len(source)):
-        try:
-            refuse_small(source.path(index), source.size(index), least)
-        except (ValueError, OSError) as error:
-            faults.append(str(error))
-    return faults
+def places(images: ImageSource, rng: np.random.Generator, index: int, size: int) -> list[np.ndarray]:
+    """Draw the places of one image at which a camera is estimated. Raises ValueError that names one without room."""
+    with images.opened(index) as image:
+        refuse_small(images.path(index), image.shape, size, FOR_CAMERA)
+        corners = [random_corner(rng, image, size) for _ in range(PATCHES_OF_EACH)]
+        return [corner.cut(image, size).copy() for corner in corners]

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from basicsr.utils import get_root_logger
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
+from usrda_plugin.data.camera import PATCH, Drawer, estimate_camera, featureless, gather
 from usrda_plugin.data.decoding import as_unit
 from usrda_plugin.data.images import ImageSource
-from usrda_plugin.data.pairs import GivenPairs, MadePairs, PairSource, refuse_small, small_or_unreadable
+from usrda_plugin.data.pairs import GivenPairs, MadePairs, PairSource, places
 from usrda_plugin.data.patches import random_corner, random_pose, to_tensor
+from usrda_plugin.data.sizes import least_side, refuse_small, small_or_unreadable
 from usrda_plugin.data.stores import is_lmdb
 from usrda_plugin.data.stream import draws
 
@@ -78,12 +81,32 @@ class USRDADataset(USRDASourceDataset):
     """Source pairs ``x_s``, ``y_s`` and, drawn independently, target LR patches ``x_t`` as large as ``x_s``.
 
     CHW RGB in [0, 1], with ``gt_path`` and ``target_path``. Options: those of USRDASourceDataset, and
-    ``dataroot_target`` with ``meta_info_target``; without them samples have no ``x_t``.
+    ``dataroot_target`` with ``meta_info_target``; without them samples have no ``x_t``. ``degradation`` ("bicubic"):
+    with "camera" the LR images that are made are taken by the target's camera, as its photographs show it.
     """
 
     def __init__(self, opt: dict[str, Any]) -> None:
         super().__init__(opt)
         self.target = _open(opt, "dataroot_target", "meta_info_target") if opt.get("dataroot_target") else None
+        degradation = opt.get("degradation") or "bicubic"
+        if degradation not in ("bicubic", "camera"):
+            raise ValueError(f"degradation must be bicubic or camera, found {degradation!r}")
+        if degradation == "camera":
+            self._take_by_camera()
+
+    def _take_by_camera(self) -> None:
+        if self.target is None or not isinstance(self.pairs, MadePairs):
+            missing = "dataroot_target" if self.target is None else "HR images alone, without dataroot_lq"
+            raise ValueError(f"degradation: camera needs {missing}; or write degradation: bicubic")
+        rng = draws(self.seed, 0).spawn(1)[0]  # a stream of its own, on every rank the same
+        source = _seen("dataroot_gt", self.source, self.pairs.samples, rng)
+        target = _seen("dataroot_target", self.target, self._target_samples, rng)
+        self.pairs.camera = estimate_camera(target, source)
+        get_root_logger().info(f"Camera of {self.target.store.root}: {self.pairs.camera.describe()}.")
+
+    def _target_samples(self, rng: np.random.Generator, index: int) -> list[np.ndarray]:
+        assert self.target is not None
+        return [as_unit(place) for place in places(self.target, rng, index, PATCH)]
 
     def __getitem__(self, sample_number: int) -> dict[str, Any]:
         rng = draws(self.seed, sample_number)
@@ -101,7 +124,21 @@ class USRDADataset(USRDASourceDataset):
 
     def _faults(self) -> list[str]:
         faults = super()._faults()
-        return faults if self.target is None else faults + small_or_unreadable(self.target, self.gt_size // self.scale)
+        if self.target is None:
+            return faults
+        has_camera = isinstance(self.pairs, MadePairs) and self.pairs.camera is not None
+        least = least_side(self.gt_size // self.scale, PATCH if has_camera else 0)
+        return faults + small_or_unreadable(self.target, *least)
+
+
+def _seen(key: str, images: ImageSource, drawer: Drawer, rng: np.random.Generator) -> np.ndarray:
+    patches = gather(drawer, len(images), rng)
+    if featureless(patches):
+        raise ValueError(
+            f"{key}: no camera can be estimated from {images.store.root}, whose images are even areas; "
+            "correct the root, or write degradation: bicubic"
+        )
+    return patches
 
 
 def _open(opt: dict[str, Any], root: str, meta_info: str) -> ImageSource:

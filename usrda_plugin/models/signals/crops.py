@@ -31,10 +31,12 @@ def fixed_crops(dataset_opt: Mapping[str, Any], images: int, size: int) -> Crops
     """The centres of ``images`` target photographs, evenly spaced in their list, and places of as many source images.
 
     The side is ``size`` LR pixels, or less where a photograph is smaller. The options are those of the training data,
-    whose classes read, shrink and round. Raises ValueError that names a photograph below 32 pixels.
+    whose classes read, shrink and round, and take by the camera where ``degradation`` says so. Raises ValueError that
+    names a photograph below 32 pixels.
     """
     opt = {**dataset_opt, "cache_in_memory": False}
-    dataset: Any = DATASET_REGISTRY.get(opt["type"])(opt)
+    # the first is asked for sizes alone: a camera is estimated once
+    dataset: Any = DATASET_REGISTRY.get(opt["type"])({**opt, "degradation": "bicubic"})
     chosen = evenly_spaced(len(dataset.target), min(images, len(dataset.target)))
     sources = evenly_spaced(len(dataset.source), len(chosen))
     side = min(

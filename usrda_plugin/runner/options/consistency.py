@@ -23,6 +23,7 @@ def check_consistency(review: Review) -> None:
         _check_backend(review, phase, dataset)
         _check_loader(review, phase, dataset)
         _check_patch(review, ("datasets", phase), dataset.get("gt_size"), dataset.get("scale"))
+        _check_degradation(review, phase, dataset)
     _check_patch(review, (), review.opt.get("gt_size"), None)
     if review.is_train:
         _check_real_esrgan(review)
@@ -69,6 +70,18 @@ def _check_patch(review: Review, keys: tuple[str, ...], gt_size: Any, scale: Any
             f"gt_size {gt_size} is not a multiple of scale {scale}",
             f"write e.g. gt_size: {fitting}",
         )
+
+
+def _check_degradation(review: Review, phase: str, dataset: Options) -> None:
+    if dataset.get("degradation") != "camera":
+        return
+    keys = ("datasets", phase, "degradation")
+    if not dataset.get("dataroot_target"):
+        message = "a camera is estimated from target photographs, and there are none"
+        review.fault(keys, message, "give dataroot_target, or write degradation: bicubic")
+    if dataset.get("dataroot_lq"):
+        message = "a camera takes LR images that are made, and dataroot_lq gives others"
+        review.fault(keys, message, "remove dataroot_lq, or write degradation: bicubic", further=True)
 
 
 def _check_devices(review: Review) -> None:

@@ -44,7 +44,7 @@ def _check_dataset(review: Review, phase: str, dataset: Options) -> int | None:
     roots = {key: root for key, root in opened.items() if root is not None}
     pairs = pair_up(review, phase, dataset, roots)
     for root in roots.values():
-        _check_root(review, root, _least(review, phase, dataset, root))
+        _check_root(review, root, *_least(review, phase, dataset, root))
     if pairs:
         check_pair_sizes(review, phase, dataset, roots, pairs)
     first = roots.get(declared[0].key)
@@ -58,16 +58,21 @@ def _check_folders(review: Review, phase: str, dataset: Options) -> None:
             review.fault(("datasets", phase, key), f"{value} does not exist", "correct the path")
 
 
-def _least(review: Review, phase: str, dataset: Options, root: ImageRoot) -> int:
-    """Pixels that each side of an image must have at least."""
+def _least(review: Review, phase: str, dataset: Options, root: ImageRoot) -> tuple[int, str]:
+    """Pixels that each side of an image must have at least, and what else to do than to remove a smaller one."""
+    from usrda_plugin.data.camera import PATCH
+    from usrda_plugin.data.sizes import FOR_PATCHES, least_side, room_for_camera
+
     gt_size, scale = dataset.get("gt_size"), review.opt.get("scale")
     pads = dataset_model(dataset.get("type")).__name__ == "RealESRGANDataset"
     if phase != "train" or pads or not isinstance(gt_size, int) or not isinstance(scale, int):
-        return 1
-    return gt_size if root.domain == "hr" else max(gt_size // scale, 1)
+        return 1, FOR_PATCHES
+    has_camera, is_hr = dataset.get("degradation") == "camera", root.domain == "hr"
+    for_camera = (room_for_camera(scale) if is_hr else PATCH) if has_camera else 0
+    return least_side(gt_size if is_hr else max(gt_size // scale, 1), for_camera)
 
 
-def _check_root(review: Review, root: ImageRoot, least: int) -> None:
+def _check_root(review: Review, root: ImageRoot, least: int, remedy: str) -> None:
     names = spread(root.names, HEADERS)
     sizes = {name: root.size(name) for name in names}
     unreadable = [name for name, size in sizes.items() if size is None and root.shapes is None]
@@ -80,7 +85,7 @@ def _check_root(review: Review, root: ImageRoot, least: int) -> None:
     if small:
         listed = some([f"{name} is {height}x{width}" for name, (height, width) in small.items()])
         message = f"{len(small)} images in {root.path} are smaller than a patch of {least}x{least}{looked}: {listed}"
-        review.fault(root.keys, message, "remove them, or choose a smaller gt_size", further=True)
+        review.fault(root.keys, message, f"remove them, or {remedy}", further=True)
 
 
 def _undecodable(root: ImageRoot, names: Sequence[str]) -> list[str]:

@@ -169,6 +169,10 @@ class USRDADataset(USRDASourceDataset):
     meta_info_target: FilePath | None = key(
         "Text file that lists target images, one a line, relative to dataroot_target"
     )
+    degradation: Literal["bicubic", "camera"] | None = key(
+        "How source LR images are made: bicubic (the default), or camera: then with the blur and noise that the "
+        "target's photographs show"
+    )
 
 
 class FFHQDataset(Dataset):

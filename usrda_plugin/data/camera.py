@@ -1,0 +1,151 @@
+"""What photographs tell of the camera that took them, without ground truth: how it blurs, and how much noise it has.
+
+Estimating a kernel and injecting noise is RealSR's way to a source domain like the target (Ji et al., CVPRW 2020,
+https://arxiv.org/abs/2004.12137); here both come from power spectra. Photographs of different things have nearly the
+same mean spectrum, so the ratio of the target's to that of antialiased bicubic LR images is the camera's blur (or
+sharpening), squared; near the Nyquist frequency, where a lens passes little, what is left is noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+PATCH = 32
+"""Side, in LR pixels, of the patches whose spectra are taken."""
+PHOTOGRAPHS, PATCHES_OF_EACH = 64, 32
+"""How many photographs are looked at, evenly spaced in the order of their names, and at how many places."""
+REACH = 7
+"""LR pixels that the kernel looks to each side."""
+BANDS = PATCH // 2 + 1
+"""Radial frequency bands, from 0 to the Nyquist frequency; what lies in the corners beyond belongs to the last."""
+CONTENT = slice(2, 4)
+"""Bands (periods of 16 to 8 LR pixels) that every camera passes: where the two domains are set equal."""
+TOP = slice(12, 15)
+"""Bands (periods of 2.7 to 2.3 LR pixels) where noise is looked for; the last two hold too little of anything."""
+FLAT = 0.1
+"""The quantile of patches that counts as flat: what they have in the top bands beyond the source's is noise."""
+SHARPEST = 3.0
+"""How much a frequency is raised at most; where the source has little, more would raise its rounding to levels."""
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+Drawer = Callable[[np.random.Generator, int], Sequence[np.ndarray]]
+"""From a random generator and a photograph's number to patches of it, (32, 32, 3) RGB in [0, 1]."""
+
+
+class Camera(NamedTuple):
+    """What makes a bicubic LR image look like the target's: its kernel, then its noise.
+
+    ``kernel`` is (15, 15) float32 with sum 1, in LR pixels; ``noise`` the standard deviation of each colour, in [0, 1].
+    """
+
+    kernel: np.ndarray
+    noise: float
+
+    def take(self, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+        """Photograph an image, HWC RGB in [0, 1]; float32, by 7 pixels smaller on each side, clipped to [0, 1]."""
+        blurred = cv2.filter2D(image, cv2.CV_32F, self.kernel)[REACH:-REACH, REACH:-REACH]
+        noisy = blurred + self.noise * rng.standard_normal(blurred.shape, dtype=np.float32)
+        clipped: np.ndarray = noisy.clip(0, 1)
+        return clipped
+
+    def describe(self) -> str:
+        """Say it in a line: how much of the contrast each frequency keeps, and the noise in 8-bit levels."""
+        across = np.abs(np.fft.rfft(self.kernel.sum(0), PATCH))
+        kept = ", ".join(f"{across[band]:.2f} at {band / PATCH}" for band in (4, 8, 12))
+        return f"contrast kept {kept} cycles per LR pixel; noise {255 * self.noise:.1f} levels"
+
+
+def estimate_camera(target: np.ndarray, source: np.ndarray) -> Camera:
+    """Estimate the camera of the target from patches (N, 32, 32, 3) of its photographs and of bicubic LR images.
+
+    Blur is taken as the same in all directions and centred: a spectrum has no phase. RGB in [0, 1]; neither may be
+    ``featureless``.
+    """
+    of_target, of_source = (power_spectra(patches) for patches in (target, source))
+    # the target may show more or less contrast than the source: that is content
+    of_source *= of_target[:, CONTENT].mean() / of_source[:, CONTENT].mean()
+    power_t, same_content = of_target.mean(0), np.maximum(of_source.mean(0), _rounding_power())
+    noise_power = _noise_power(of_target, of_source)
+    response = np.sqrt((power_t - noise_power).clip(min=0) / same_content).clip(max=SHARPEST)
+    response[: CONTENT.stop] = 1
+    # independent noise of the colours is smaller in their weighted mean
+    noise = np.sqrt(noise_power / _window_power()) / np.linalg.norm(LUMA)
+    return Camera(kernel_of(response), float(noise))
+
+
+def gather(drawer: Drawer, photographs: int, rng: np.random.Generator) -> np.ndarray:
+    """Collect the patches of evenly spaced photographs, (N, 32, 32, 3)."""
+    chosen = np.unique(np.linspace(0, photographs - 1, min(photographs, PHOTOGRAPHS)).round().astype(int))
+    return np.stack([patch for index in chosen for patch in drawer(rng, int(index))])
+
+
+def featureless(patches: np.ndarray) -> bool:
+    """Whether patches (N, 32, 32, 3) show no more than their rounding to 8 bits: even areas, which tell no blur."""
+    return bool(power_spectra(patches)[:, CONTENT].mean() <= _rounding_power())
+
+
+def power_spectra(patches: np.ndarray) -> np.ndarray:
+    """The power of luma in each radial band, (N, 17) of patches (N, 32, 32, 3), mean removed, by Hann's window."""
+    luma = patches @ LUMA
+    luma -= luma.mean((1, 2), keepdims=True)
+    power = np.abs(np.fft.fft2(luma * _window())) ** 2
+    return power.reshape(len(power), -1) @ _band_means()
+
+
+def kernel_of(response: np.ndarray) -> np.ndarray:
+    """The centred kernel (15, 15) with a radial frequency response (17,), softly cut off, sum 1."""
+    wanted = np.interp(_frequencies(), np.arange(BANDS), response)
+    kernel = np.fft.fftshift(np.fft.ifft2(wanted).real)
+    middle, size = PATCH // 2, 2 * REACH + 1
+    kernel = kernel[middle - REACH : middle + REACH + 1, middle - REACH : middle + REACH + 1]
+    taper = np.sqrt(np.hanning(size + 2)[1:-1])
+    kernel = kernel * np.outer(taper, taper)
+    return (kernel / kernel.sum()).astype(np.float32)
+
+
+def _noise_power(of_target: np.ndarray, of_source: np.ndarray) -> float:
+    """Power of the noise in each frequency: what flat patches have, or what the top bands hold if no content can.
+
+    Content that reaches the top bands (the target is as sharp there as the source) is no noise. ``of_source`` is as
+    contrasty as ``of_target``.
+    """
+    power_t, power_s = of_target[:, TOP].mean(0), np.maximum(of_source[:, TOP].mean(0), _rounding_power())
+    content = min(1.0, float((power_t / power_s).mean()))
+    flat_t, flat_s = (np.quantile(spectra[:, TOP].mean(1), FLAT) for spectra in (of_target, of_source))
+    return max(float(flat_t - content * flat_s), float(power_t.mean()) * (1 - content), 0.0)
+
+
+@cache
+def _frequencies() -> np.ndarray:
+    """Distance from zero frequency, in cycles per patch, of each coefficient of a patch's Fourier transform."""
+    line = np.fft.fftfreq(PATCH) * PATCH
+    return np.hypot(line[:, None], line[None])
+
+
+@cache
+def _band_means() -> np.ndarray:
+    """What multiplies the coefficients of a transform, (32 * 32, 17), to give their mean in each band."""
+    band_of = np.minimum(_frequencies().round().astype(int), BANDS - 1).ravel()
+    members = np.eye(BANDS)[band_of]
+    return members / members.sum(0)
+
+
+@cache
+def _window() -> np.ndarray:
+    line = np.hanning(PATCH)
+    return np.outer(line, line).astype(np.float32)
+
+
+def _window_power() -> float:
+    """The power that white noise of variance 1 has in each coefficient."""
+    return float((_window() ** 2).sum())
+
+
+def _rounding_power() -> float:
+    """The power that rounding to 8 bits has in each coefficient."""
+    return _window_power() / 12 / 255**2
