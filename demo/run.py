@@ -1,4 +1,5 @@
-"""`make demo`: train on clean pairs, adapt to photographs of an unknown camera, show what that brought.
+"""`make demo`: take a network that has seen clean pairs alone, adapt it to photographs of an unknown camera, show what
+that brought.
 
 Every step is a command that anyone can type; the demo types it, shows how far it is, and puts the results side by side.
 """
@@ -30,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 OUT = ROOT / "demo/out"
 STEPS = {
     "bicubic": ["test", "-opt", "options/demo_bicubic.yml"],
-    "source-only": ["train", "-opt", "options/demo_source_only.yml"],
+    "source-only": ["test", "-opt", "options/demo_source_only.yml"],
     "adapted": ["train", "-opt", "options/demo_usrda.yml"],
 }
 ITERATION = re.compile(r"iter:\s*([\d,]+)")

@@ -25,6 +25,8 @@ BANDS = PATCH // 2 + 1
 """Radial frequency bands, from 0 to the Nyquist frequency; what lies in the corners beyond belongs to the last."""
 CONTENT = slice(2, 4)
 """Bands (periods of 16 to 8 LR pixels) that every camera passes: where the two domains are set equal."""
+FALLING = slice(6, 11)
+"""Bands (periods of 5.3 to 3.2 LR pixels) where a lens's response falls and content is still far above noise."""
 TOP = slice(12, 15)
 """Bands (periods of 2.7 to 2.3 LR pixels) where noise is looked for; the last two hold too little of anything."""
 FLAT = 0.1
@@ -109,15 +111,25 @@ def kernel_of(response: np.ndarray) -> np.ndarray:
 
 
 def _noise_power(of_target: np.ndarray, of_source: np.ndarray) -> float:
-    """Power of the noise in each frequency: what flat patches have, or what the top bands hold if no content can.
+    """Power of the noise in each frequency: what flat patches have, or else what the top bands hold beyond content.
 
-    Content that reaches the top bands (the target is as sharp there as the source) is no noise. ``of_source`` is as
-    contrasty as ``of_target``.
+    At the least, content has the share of the source's power that a Gaussian response, which the bands below continue,
+    gives it; at the most, noise is all but the share that the target has of the source's power. Between the two the
+    geometric mean: where a lens explains everything there is no noise. ``of_source`` is as contrasty as ``of_target``.
     """
-    power_t, power_s = of_target[:, TOP].mean(0), np.maximum(of_source[:, TOP].mean(0), _rounding_power())
-    content = min(1.0, float((power_t / power_s).mean()))
+    power_t, power_s = of_target.mean(0), np.maximum(of_source.mean(0), _rounding_power())
+    share = _continued(np.arange(BANDS) ** 2, np.log(np.maximum(power_t, _rounding_power()) / power_s))[TOP]
+    content = float(share.mean())
     flat_t, flat_s = (np.quantile(spectra[:, TOP].mean(1), FLAT) for spectra in (of_target, of_source))
-    return max(float(flat_t - content * flat_s), float(power_t.mean()) * (1 - content), 0.0)
+    least = (power_t[TOP] - share * power_s[TOP]).mean().clip(min=0)
+    most = (power_t[TOP] * (1 - power_t[TOP] / power_s[TOP]).clip(min=0)).mean()
+    return max(float(flat_t - content * flat_s), float(np.sqrt(least * most)))
+
+
+def _continued(squared: np.ndarray, log_power: np.ndarray) -> np.ndarray:
+    """The share of power, at most 1, that a line through the falling bands gives each band."""
+    slope, start = np.polyfit(squared[FALLING], log_power[FALLING], 1)
+    return np.minimum(1, np.exp(start + slope * squared))
 
 
 @cache

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from usrda_plugin.data import bicubic_downsample, make_lmdb
+from usrda_plugin.data import USRDADataset, bicubic_downsample, draws, make_lmdb, unpaired
+from usrda_plugin.data.camera import estimate_camera
 from usrda_plugin.models.signals.crops import evenly_spaced, fixed_crops
 
 
@@ -63,6 +64,27 @@ def test_source_crops_are_places_of_the_shrunk_photographs(roots: tuple[Path, Pa
         levels = (crop.numpy() * 255).round().transpose(1, 2, 0)
         places = [np.lib.stride_tricks.sliding_window_view(one, (40, 40, 3))[:, :, 0] for one in shrunk]
         assert any((place == levels).all(axis=(2, 3, 4)).any() for place in places)
+
+
+def test_with_a_camera_source_crops_are_taken_by_that_of_the_training(tmp_path: Path) -> None:
+    opt = options(write(tmp_path / "hr", *[(200, 180)] * 3), write(tmp_path / "lr", *[(90, 80)] * 4), seed=5)
+    opt["degradation"] = "camera"
+    crops = fixed_crops(opt, images=3, size=64)
+    training = USRDADataset({**opt, "gt_size": 128})
+    for number, crop in enumerate(crops.x_s):
+        expected = training.pairs.draw(draws(0, number), number).lq
+        assert np.array_equal(crop.numpy(), expected.transpose(2, 0, 1))
+    bicubic = fixed_crops({**opt, "degradation": "bicubic"}, images=3, size=64)
+    assert torch.equal(crops.x_t, bicubic.x_t)
+    assert not torch.equal(crops.x_s, bicubic.x_s)
+
+
+def test_a_camera_is_estimated_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    monkeypatch.setattr(unpaired, "estimate_camera", lambda *seen: found.append(estimate_camera(*seen)) or found[-1])
+    opt = options(write(tmp_path / "hr", (200, 180)), write(tmp_path / "lr", (90, 80)), degradation="camera")
+    fixed_crops(opt, images=1, size=64)
+    assert len(found) == 1
 
 
 def test_the_side_follows_the_smallest_image_in_steps_of_8(roots: tuple[Path, Path]) -> None:

@@ -113,6 +113,54 @@ def test_an_image_smaller_than_a_patch_is_told_with_its_size(
     assert "smaller than a patch of 8x8: thin.png is 40x7" in target.message
 
 
+def test_images_without_room_for_a_camera_are_told(unpaired: Options, faults: Faults) -> None:
+    source, target = faults(unpaired, "datasets:train:degradation=camera")
+    assert "8 images" in source.message
+    assert "smaller than a patch of 144x144: 0.png is 64x64" in source.message
+    assert "5 images" in target.message
+    assert "smaller than a patch of 32x32: 0.png is 16x16" in target.message
+    for fault in (source, target):
+        assert "degradation: bicubic" in fault.remedy
+        assert "gt_size" not in fault.remedy
+
+
+def test_images_with_just_the_room_for_a_camera_are_taken(
+    unpaired_on_own: Options, own: Path, faults: Faults, load: Callable[..., Options]
+) -> None:
+    for folder, side in (("hr", 144), ("target", 32)):
+        for file in (own / folder).iterdir():
+            Image.effect_noise((side, side), 50).convert("RGB").save(file)
+    load(unpaired_on_own, "datasets:train:degradation=camera")
+    source, target = faults(unpaired_on_own, "datasets:train:degradation=camera", "datasets:train:gt_size=160")
+    assert "smaller than a patch of 160x160" in source.message
+    assert "smaller than a patch of 40x40" in target.message
+    assert "gt_size" in source.remedy
+
+
+def test_a_camera_without_target_photographs_or_with_given_lr_images_is_told(
+    unpaired: Options, pictures: Path, faults: Faults
+) -> None:
+    def told(*overrides: str) -> list[Fault]:
+        found = faults(unpaired, "datasets:train:degradation=camera", *overrides)
+        return [fault for fault in found if fault.key == "datasets.train.degradation"]
+
+    assert told() == []
+    [fault] = told("datasets:train:dataroot_target=~")
+    assert "there are none" in fault.message
+    assert fault.remedy == "give dataroot_target, or write degradation: bicubic"
+    [fault] = told(f"datasets:train:dataroot_lq={pictures / 'lr'}")
+    assert fault.remedy == "remove dataroot_lq, or write degradation: bicubic"
+    [fault] = faults(unpaired, "datasets:train:degradation=camra")[:1]
+    assert (fault.key, fault.remedy) == ("datasets.train.degradation", "did you mean 'camera'?")
+
+
+def test_a_data_set_without_a_target_domain_knows_no_degradation(paired: Options, faults: Faults) -> None:
+    train = paired["datasets"]["train"]
+    train |= {"type": "USRDASourceDataset", "degradation": "camera"}
+    [fault] = [fault for fault in faults(paired) if fault.key == "datasets.train.degradation"]
+    assert fault.remedy.startswith("remove it")
+
+
 def test_images_to_validate_on_may_be_of_any_size(unpaired: Options, load: Callable[..., Options]) -> None:
     load(unpaired, "datasets:train:gt_size=64")
 
