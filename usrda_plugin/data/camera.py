@@ -17,7 +17,7 @@ import numpy as np
 
 PATCH = 32
 """Side, in LR pixels, of the patches whose spectra are taken."""
-PHOTOGRAPHS, PATCHES_OF_EACH = 64, 32
+PHOTOGRAPHS, PATCHES_OF_EACH = 256, 32
 """How many photographs are looked at, evenly spaced in the order of their names, and at how many places."""
 REACH = 7
 """LR pixels that the kernel looks to each side."""
