@@ -40,7 +40,7 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
 def photographs(tmp_path: Path) -> Path:
     """A folder laid out as the benchmark wants it, of small images, one of them gray."""
     folder, rng = tmp_path / "photographs", np.random.default_rng(0)
-    sizes = {"train_hr/bsds": (100, 97), "train_hr/urban": (100, 100), "target_lr/city100_nikon/LRx2": (48, 50)}
+    sizes = {"train_hr/bsds": (152, 145), "train_hr/urban": (148, 148), "target_lr/city100_nikon/LRx2": (48, 50)}
     sizes |= {"val_pairs/city100_nikon/HR": (96, 96), "val_pairs/city100_nikon/LRx2": (48, 48)}
     sizes |= {f"bench_x4/{name}": (100, 100) for name in ("Set5", "Set14", "B100_20")}
     for place, size in sizes.items():

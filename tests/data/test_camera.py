@@ -185,7 +185,7 @@ def test_a_kernel_has_the_response_that_it_is_made_of() -> None:
     np.testing.assert_allclose(kernel_of(np.ones(17)), DELTA, atol=1e-6)
 
 
-def test_at_most_64_photographs_are_looked_at_evenly_spaced() -> None:
+def test_at_most_256_photographs_are_looked_at_evenly_spaced() -> None:
     asked: list[int] = []
 
     def drawer(rng: np.random.Generator, index: int) -> list[np.ndarray]:
@@ -198,10 +198,10 @@ def test_at_most_64_photographs_are_looked_at_evenly_spaced() -> None:
     assert asked == [0, *range(5)]
     asked.clear()
     gather(drawer, 1000, rng)
-    assert len(asked) == 64
+    assert len(asked) == 256
     assert asked[0] == 0
     assert asked[-1] == 999
-    assert set(np.diff(asked)) <= {15, 16}
+    assert set(np.diff(asked)) <= {3, 4}
 
 
 # what a camera takes
@@ -458,5 +458,5 @@ def test_the_cameras_of_city100_are_found(
     assert noise[0] < camera.noise / LEVEL < noise[1]
     kept = response(camera)
     assert quarter[0] < kept[8] < quarter[1], "at a quarter of the sampling frequency"
-    assert kept[12] < 0.3, "near the Nyquist frequency"
+    assert kept[12] < 0.4, "near the Nyquist frequency"
     assert kept[1] == pytest.approx(1, abs=0.05)
