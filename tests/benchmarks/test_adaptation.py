@@ -366,7 +366,7 @@ def test_correlations_match_signals_and_checkpoints_by_iteration(benchmark: Simp
 
 
 def test_the_score_of_the_report_is_the_rules_and_begins_with_the_critics(benchmark: SimpleNamespace) -> None:
-    signals = [{"iter": at, "spectrum_gap": value} for at, value in ((75, 9.0), (150, 6.0), (225, 3.0), (902, 1.0))]
+    signals = [{"iter": at, "style_distance": value} for at, value in ((75, 9.0), (150, 6.0), (225, 3.0), (902, 1.0))]
     options = {"train": {"psnr_iter": 100, "total_iter": 900}}
     scored = benchmark.selection.with_score({"signals": signals, "options": options})
     assert [line.get(benchmark.selection.SCORE) for line in scored] == [None, 6.0, 4.5]
@@ -418,13 +418,13 @@ def test_the_report_shows_what_the_choice_without_ground_truth_was_worth(
 ) -> None:
     points = [{"iter": at, "psnr": psnr, "lpips": None} for at, psnr in ((300, 28.0), (600, 28.6), (900, 28.4))]
     write_cells(tmp_path, cell("plus", 0, 28.5, None, checkpoints=points, published_iter=[600]))
-    gaps = ({"iter": at, "spectrum_gap": gap} for at, gap in ((300, 6.0), (600, 2.0), (900, 3.0)))
+    gaps = ({"iter": at, "style_distance": gap} for at, gap in ((300, 6.0), (600, 2.0), (900, 3.0)))
     signals = tmp_path / "small/nikon/plus/seed0/signals.jsonl"
     signals.write_text("".join(f"{json.dumps(line)}\n" for line in gaps))
     page = tmp_path / "results.md"
     assert benchmark.report.main(["--results", str(tmp_path), "--write", str(page)]) == 0
     text = page.read_text()
-    assert "| spectrum_gap | -1.00 | – | 1 |" in text
+    assert "| style_distance | -1.00 | – | 1 |" in text
     assert "| nikon, `plus`, seed 0 | 600 | 28.60 | 28.60 | 28.40 | – | – | – |" in text
 
 

@@ -117,7 +117,7 @@ def test_critics_and_the_score_wait_for_the_end_of_the_psnr_phase(build: Build, 
     first, second = lines(tmp_path)
     assert set(second) - set(first) == {"d_f_accuracy", "d_t_accuracy"}
     best = json.loads((tmp_path / "run" / "best.json").read_text())
-    assert (best["iter"], best["score"]) == (2, second["spectrum_gap"])
+    assert (best["iter"], best["score"]) == (2, second["style_distance"])
 
 
 def test_what_no_term_trains_is_not_measured(build: Build, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_the_best_network_is_that_of_the_lowest_score(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gaps = iter([5.0, 1.0, 9.0, 9.0])
-    monkeypatch.setattr(module, "measure", lambda *_, **__: {"spectrum_gap": next(gaps)})
+    monkeypatch.setattr(module, "measure", lambda *_, **__: {"style_distance": next(gaps)})
     model = build({})
     train(model, 1, 2)
     expected = weights(model)
@@ -155,7 +155,7 @@ def test_the_best_network_is_that_of_the_lowest_score(
     for key, prefix in (("params", "g"), ("params_ema", "ema")):
         assert all(torch.equal(value, expected[f"{prefix}.{name}"]) for name, value in content[key].items())
     assert json.loads((tmp_path / "run" / "best.json").read_text()) == {
-        "iter": 2, "score": 3.0, "signals": {"spectrum_gap": 1.0},
+        "iter": 2, "score": 3.0, "signals": {"style_distance": 1.0},
     }  # fmt: skip
     assert list((tmp_path / "run" / "models").iterdir()) == [tmp_path / "run" / "models" / "net_g_best.pth"]
 
@@ -170,16 +170,16 @@ def test_a_resumed_run_goes_on_with_history_and_record(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gaps = iter([3.0, 1.0, 0.0, 9.0, 0.0, -8.0])
-    monkeypatch.setattr(module, "measure", lambda *_, **__: {"spectrum_gap": next(gaps)})
+    monkeypatch.setattr(module, "measure", lambda *_, **__: {"style_distance": next(gaps)})
     model = build({})
     train(model, 1, 2, 3)
     model.save_training_state(0, 2)
     resumed = build({})
     resumed.resume_training(torch.load(tmp_path / "run" / "2.state", weights_only=True))
     train(resumed, 3)
-    assert [(line["iter"], line["spectrum_gap"]) for line in lines(tmp_path)] == [(1, 3), (2, 1), (3, 9)]
+    assert [(line["iter"], line["style_distance"]) for line in lines(tmp_path)] == [(1, 3), (2, 1), (3, 9)]
     best = tmp_path / "run" / "best.json"
-    record = {"iter": 3, "score": pytest.approx(4 / 3), "signals": {"spectrum_gap": 0}}
+    record = {"iter": 3, "score": pytest.approx(4 / 3), "signals": {"style_distance": 0}}
     assert json.loads(best.read_text()) == record, "the record stands"
     train(resumed, 4)
     assert json.loads(best.read_text()) == record, "(1 + 9 + 0) / 3 is more"

@@ -13,7 +13,7 @@ from usrda_plugin.models.signals.selection import Best, score
 
 
 def gaps(*values: float) -> list[dict[str, float]]:
-    return [{"iter": 10 * number, "spectrum_gap": value} for number, value in enumerate(values, start=1)]
+    return [{"iter": 10 * number, "style_distance": value} for number, value in enumerate(values, start=1)]
 
 
 def test_a_measurement_is_a_line_of_json_and_nan_is_null(tmp_path: Path) -> None:
@@ -30,11 +30,11 @@ def test_a_run_goes_on_behind_the_lines_up_to_its_iteration(tmp_path: Path) -> N
     for line in gaps(3, 2, math.nan, 1):
         first.add(line)
     again = Record(tmp_path / "signals.jsonl", until=30)
-    again.add({"iter": 40, "spectrum_gap": 7.0})
+    again.add({"iter": 40, "style_distance": 7.0})
     lines = [json.loads(line) for line in (tmp_path / "signals.jsonl").read_text().splitlines()]
-    assert [(line["iter"], line["spectrum_gap"]) for line in lines] == [(10, 3), (20, 2), (30, None), (40, 7)]
+    assert [(line["iter"], line["style_distance"]) for line in lines] == [(10, 3), (20, 2), (30, None), (40, 7)]
     assert [line["iter"] for line in again.history] == [10, 20, 30, 40]
-    assert math.isnan(again.history[2]["spectrum_gap"])
+    assert math.isnan(again.history[2]["style_distance"])
 
 
 def test_a_run_from_the_start_begins_an_empty_file(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_best_network_is_saved_whenever_the_score_falls(tmp_path: Path) -> N
     #                       scores: 9  6  6  4  nan  nan  nan  5  3
     assert saved_at(tmp_path, 9, 3, 6, 3, math.nan, 0, 6, 9, -6) == [1, 2, 4, 9]
     assert json.loads((tmp_path / "best.json").read_text()) == {
-        "iter": 90, "score": 3, "signals": {"spectrum_gap": -6},
+        "iter": 90, "score": 3, "signals": {"style_distance": -6},
     }  # fmt: skip
 
 

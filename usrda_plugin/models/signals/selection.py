@@ -16,11 +16,11 @@ SMOOTHED = 3
 def score(history: Sequence[Line]) -> float:
     """How far the network after the last measurement is from the target; the lowest is the best, nan never.
 
-    The mean ``spectrum_gap`` (dB) of the last three measurements, of those there are; the history begins where the
-    critics do.
+    The mean ``style_distance`` of the last three measurements, of those there are; how its rank agrees with that of the
+    true PSNR and LPIPS of checkpoints is in docs/results.md. The history begins where the critics do.
     """
-    gaps = [signals.get("spectrum_gap", float("nan")) for signals in history[-SMOOTHED:]]
-    return sum(gaps) / len(gaps) if gaps else float("nan")
+    distances = [signals.get("style_distance", float("nan")) for signals in history[-SMOOTHED:]]
+    return sum(distances) / len(distances) if distances else float("nan")
 
 
 class Best:
