@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -30,6 +31,7 @@ from usrda_plugin.metrics import (
 
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
 CARDS = sorted(FOLDER.glob("*.md"))
+CELLS = FOLDER.parent / "benchmarks/adaptation/results"
 LIMIT = 4_000_000
 DIGITS = {"psnr": 2, "ssim": 4, "lpips": 4, "niqe": 2, "colour_shift": 2}
 
@@ -58,6 +60,21 @@ def test_the_file_is_the_one_that_the_card_was_written_for(card: Path) -> None:
     assert told["file"] == f"{card.stem}.pth"
     assert len(content) == told["bytes"] < LIMIT
     assert hashlib.sha256(content).hexdigest() == told["sha256"]
+
+
+@every_card
+def test_the_numbers_are_those_of_the_cell_that_made_it(card: Path) -> None:
+    told = front_matter(card)
+    training = told["training"]
+    for result in told["model-index"][0]["results"]:
+        domain = result["dataset"]["type"].removeprefix("city100_")
+        cell = CELLS / training["scale"] / domain / training["row"] / f"seed{training['seed']}"
+        measured = json.loads((cell / "metrics.json").read_text())
+        assert (cell / "options.yml").is_file()
+        assert [measured["commit"], measured["iterations"]] == [training["commit"], [training["iterations"]]]
+        for metric in result["metrics"]:
+            name = metric["type"]
+            assert metric["value"] == pytest.approx(measured["mean"][name], abs=0.50001 * 10 ** -DIGITS[name]), name
 
 
 @every_card

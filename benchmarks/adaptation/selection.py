@@ -11,9 +11,11 @@ from tables import TARGETS, correlations, markdown, number, over
 from usrda_plugin.models.signals.selection import score
 
 SCORE = "selection score"
+CONTROL = "iteration"
 SELECTION = """Saved checkpoints, measured on the centres of the validation pairs, against the signals of the same
 iteration: Spearman's rank correlation, mean over the cells (± its standard deviation). The score and the distances are
-better when they are low, so a good one has -1 with PSNR and +1 with LPIPS."""
+better when they are low, so a good one has -1 with PSNR and +1 with LPIPS. The first row is the control: where
+networks get better to the end, whatever follows time agrees, and a few checkpoints a cell tell little."""
 
 Cells = Mapping[str, Mapping[int, Mapping[str, Any]]]
 
@@ -24,7 +26,7 @@ def selection_tables(domains: Mapping[str, Cells]) -> str:
     if not cells:
         return "No cell has signals.\n"
     found = [correlations(cell["checkpoints"], with_score(cell)) for cell in cells]
-    names = dict.fromkeys([SCORE, *(name for one in found for name in one)])
+    names = dict.fromkeys([CONTROL, SCORE, *(name for one in found for name in one)])
     lines = []
     for name in names:
         known = {truth: over([one[name][truth] for one in found if name in one]) for truth in TARGETS}
@@ -43,15 +45,18 @@ def with_score(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
     history = [{key: nan if value is None else value for key, value in line.items()} for line in lines[begin:]]
     scores = [score(history[: number + 1]) for number in range(len(history))]
     scored = [
-        {**line, SCORE: value if isfinite(value) else None} for line, value in zip(lines[begin:], scores, strict=True)
+        {**line, SCORE: value if isfinite(value) else None, CONTROL: line["iter"]}
+        for line, value in zip(lines[begin:], scores, strict=True)
     ]
     return [*lines[:begin], *scored]
 
 
 def _choice(cell: Mapping[str, Any]) -> list[str] | None:
-    """What the choice of a cell brought, on its checkpoints; None where no checkpoint is of the chosen iteration."""
+    """What the rule would have chosen, on the cell's checkpoints; None where it had no score or they are gone."""
     points = cell["checkpoints"]
-    chosen = next((point for point in points if point["iter"] == cell["published_iter"][0]), None)
+    scored = [line for line in with_score(cell) if line.get(SCORE) is not None]
+    at = min(scored, key=lambda line: line[SCORE])["iter"] if scored else None
+    chosen = next((point for point in points if point["iter"] == at), None)
     if chosen is None:
         return None
     highest = max(point["psnr"] for point in points)

@@ -19,10 +19,12 @@ def sizes(scale: str, domains: Mapping[str, Cells]) -> str:
     versions = ({**cell["versions"], "commit": cell["commit"]} for cell in all_cells)
     made = sorted({", ".join(f"{name} {value}" for name, value in each.items()) for each in versions})
     patches = ", ".join(f"{side} (scale {factor})" for factor, side in SCALES[scale].lr_patch.items())
-    parts = [f"Batch {SCALES[scale].batch}, LR patches of {patches} pixels; made by {'; '.join(made)}.\n"]
+    batch = f"Batch {SCALES[scale].batch} (`realesrgan` {SCALES[scale].degraded_batch})"
+    without = "" if SCALES[scale].perceptual else " The paper's rows have no perceptual part here."
+    parts = [f"{batch}, LR patches of {patches} pixels; measured with {'; '.join(made)}.{without}\n"]
     lines = [line for row in ROWS if (line := _size_line(row, [cell for cell in trained if cell["row"] == row]))]
     if lines:
-        parts.append(markdown(["row", "parameters", "iterations", "minutes on CPU threads"], lines))
+        parts.append(markdown(["row", "parameters", "iterations", "minutes, on threads of the CPU"], lines))
     return "\n".join(parts)
 
 

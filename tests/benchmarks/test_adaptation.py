@@ -417,14 +417,15 @@ def test_the_report_shows_what_the_choice_without_ground_truth_was_worth(
     benchmark: SimpleNamespace, tmp_path: Path
 ) -> None:
     points = [{"iter": at, "psnr": psnr, "lpips": None} for at, psnr in ((300, 28.0), (600, 28.6), (900, 28.4))]
-    write_cells(tmp_path, cell("plus", 0, 28.5, None, checkpoints=points, published_iter=[600]))
-    gaps = ({"iter": at, "style_distance": gap} for at, gap in ((300, 6.0), (600, 2.0), (900, 3.0)))
+    write_cells(tmp_path, cell("plus", 0, 28.5, None, checkpoints=points, published_iter=[900]))
+    gaps = ({"iter": at, "style_distance": gap} for at, gap in ((300, 6.0), (600, 2.0), (900, 9.0)))
     signals = tmp_path / "small/nikon/plus/seed0/signals.jsonl"
     signals.write_text("".join(f"{json.dumps(line)}\n" for line in gaps))
     page = tmp_path / "results.md"
     assert benchmark.report.main(["--results", str(tmp_path), "--write", str(page)]) == 0
     text = page.read_text()
-    assert "| style_distance | -1.00 | – | 1 |" in text
+    assert "| style_distance | -0.50 | – | 1 |" in text
+    assert "| iteration | 0.50 | – | 1 |" in text
     assert "| nikon, `plus`, seed 0 | 600 | 28.60 | 28.60 | 28.40 | – | – | – |" in text
 
 

@@ -19,7 +19,7 @@ CASES = [
     ("d_t_saturated", [{"d_t_accuracy": 1.0}] * 3, [{"d_t_accuracy": a} for a in (1.0, 0.97, 1.0)], "spectral_norm"),
     ("d_f_saturated", [{"d_f_accuracy": 0.98}] * 3, [{"d_f_accuracy": 0.96}] * 3, "network_d_f"),
     ("noise_free", [{"noise": 0.9}], [{"noise": 1.1}], "noise_ch"),
-    ("noise_free", [{"noise": 0.1, "target_noise": 1.1}], [{"noise": 0.1, "target_noise": 0.9}], "sty_opt"),
+    ("noise_free", [{"noise": 0.1, "target_noise": 2.1}], [{"noise": 0.1, "target_noise": 1.9}], "sty_opt"),
     ("colour_drifting", [{"colour_drift": 2.1}], [{"colour_drift": 1.9}], "luma_high"),
     ("collapse", [{"lr_consistency": 8.1}], [{"lr_consistency": 7.9}], "resume_state"),
     ("collapse", [{"lr_consistency": math.nan}], [{"niqe": math.nan}], "nan"),

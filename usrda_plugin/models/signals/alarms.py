@@ -12,8 +12,8 @@ RUNNING = 3
 """Measurements in a row that make a critic's accuracy a state and no accident."""
 NOISE_FREE = 0.25
 """Share of the camera's noise below which G_t counts as noise-free."""
-NOISY_CAMERA = 1.0
-"""Levels of noise from which a camera has any to be drawn: rounding and compression make less."""
+NOISY_CAMERA = 2.0
+"""Levels of noise from which a camera has any to be drawn: rounding, compression and fine texture make less."""
 DRIFT = 2.0
 COLLAPSE = 8.0
 GRID = 3.0
@@ -112,4 +112,4 @@ def _last(history: History, name: str, absent: float = float("nan")) -> float:
 
 def _always_right(history: History, name: str) -> bool:
     recent = [signals.get(name, 0.0) for signals in history[-RUNNING:]]
-    return len(recent) == RUNNING and min(recent) > SATURATED
+    return len(recent) == RUNNING and all(value > SATURATED for value in recent)  # nan is not
