@@ -161,7 +161,8 @@ def test_it_trains_and_validates_on_real_pairs(trained: Run) -> None:
 def test_it_saves_networks_and_states(trained: Run) -> None:
     models = {file.name for file in (trained.folder / "models").iterdir()}
     networks = ("net_g", "net_d_t")
-    assert models == {f"{network}_{when}.pth" for network in networks for when in (10, 20, "latest")}
+    by_signals = {"net_g_best.pth"}
+    assert models == {f"{network}_{when}.pth" for network in networks for when in (10, 20, "latest")} | by_signals
     assert {file.name for file in (trained.folder / "training_states").iterdir()} == {"10.state", "20.state"}
 
 
@@ -208,7 +209,7 @@ def test_a_resumed_run_goes_on_and_its_network_tests_as_it_was_validated(
     start = trained.folder / "models" / "net_g_latest.pth"
     before, after = (torch.load(file, weights_only=True)["params"] for file in (start, weights))
     assert any(not torch.equal(before[key], after[key]) for key in before)
-    network = [f"network_g:{argument}" for argument in (*WIDTH, "scale=2", "noise_ch=1")]
+    network = [f"network_g:{argument}" for argument in (*WIDTH, "scale=2", "noise_ch=3")]
     data = [change for change in trained.data if not change.startswith("datasets:train")]
     overrides = ["scale=2", "num_gpu=0", *network, *data, f"path:pretrain_network_g={weights}", "val:save_img=false"]
     assert main(["test", "-opt", str(OPTIONS / "test_usrda.yml"), "--force_yml", *overrides]) == 0
