@@ -23,6 +23,7 @@ WARM_UP = 3  # steps that do not count: memory is allocated, workers start
 RUN = (
     *("datasets:val=null", "val=null", "logger:use_tb_logger=false", "logger:print_freq=1000000"),
     *("logger:save_checkpoint_freq=1000000", "path:pretrain_network_g=null", "train:psnr_iter=0"),
+    "datasets:train:degradation=bicubic",  # photographs may be smaller than those that a camera can be estimated from
 )
 NETWORKS = {"demo": "demo_usrda.yml", "full": "train_usrda.yml"}
 STEPS = {"cpu": {"demo": 60, "full": 8}, "cuda": {"demo": 400, "full": 100}}

@@ -42,7 +42,7 @@ RRDB = MappingProxyType({"num_feat": 64, "num_block": 23, "num_grow_ch": 32, "nu
 
 SCALES = {
     # for continuous integration: does everything run, from photographs to tables
-    "smoke": Scale(1 / 30, 4, MappingProxyType({2: 16, 4: 12}), False, ("bundled",),
+    "smoke": Scale(1 / 20, 4, MappingProxyType({2: 16, 4: 12}), False, ("bundled",),
                    ("bicubic", "source_only", "plus", "sty"), measurements=3, checkpoint_side=64),
     # the table: a cell takes minutes on one core of a CPU
     "small": Scale(1, 8, PATCHES, False, ALL, ()),
