@@ -72,7 +72,8 @@ def estimate_camera(target: np.ndarray, source: np.ndarray) -> Camera:
     # the target may show more or less contrast than the source: that is content
     of_source *= of_target[:, CONTENT].mean() / of_source[:, CONTENT].mean()
     power_t, same_content = of_target.mean(0), np.maximum(of_source.mean(0), _rounding_power())
-    noise_power = _noise_power(of_target, of_source)
+    flat_t, flat_s = (float(np.quantile(spectra[:, TOP].mean(1), FLAT)) for spectra in (of_target, of_source))
+    noise_power = _noise_power(power_t, same_content, flat_t, flat_s)
     response = np.sqrt((power_t - noise_power).clip(min=0) / same_content).clip(max=SHARPEST)
     response[: CONTENT.stop] = 1
     # independent noise of the colours is smaller in their weighted mean
@@ -110,20 +111,19 @@ def kernel_of(response: np.ndarray) -> np.ndarray:
     return (kernel / kernel.sum()).astype(np.float32)
 
 
-def _noise_power(of_target: np.ndarray, of_source: np.ndarray) -> float:
+def _noise_power(power_t: np.ndarray, power_s: np.ndarray, flat_t: float, flat_s: float) -> float:
     """Power of the noise in each frequency: what flat patches have, or else what the top bands hold beyond content.
 
     At the least, content has the share of the source's power that a Gaussian response, which the bands below continue,
     gives it; at the most, noise is all but the share that the target has of the source's power. Between the two the
-    geometric mean: where a lens explains everything there is no noise. ``of_source`` is as contrasty as ``of_target``.
+    geometric mean: where a lens explains everything there is no noise. The source's spectrum is as contrasty as the
+    target's; ``flat_*`` is what flat patches have in the top bands.
     """
-    power_t, power_s = of_target.mean(0), np.maximum(of_source.mean(0), _rounding_power())
     share = _continued(np.arange(BANDS) ** 2, np.log(np.maximum(power_t, _rounding_power()) / power_s))[TOP]
     content = float(share.mean())
-    flat_t, flat_s = (np.quantile(spectra[:, TOP].mean(1), FLAT) for spectra in (of_target, of_source))
     least = (power_t[TOP] - share * power_s[TOP]).mean().clip(min=0)
     most = (power_t[TOP] * (1 - power_t[TOP] / power_s[TOP]).clip(min=0)).mean()
-    return max(float(flat_t - content * flat_s), float(np.sqrt(least * most)))
+    return max(flat_t - content * flat_s, float(np.sqrt(least * most)))
 
 
 def _continued(squared: np.ndarray, log_power: np.ndarray) -> np.ndarray:
