@@ -14,6 +14,7 @@ from usrda_plugin.data import bicubic_downsample
 SOURCE = ("coffee.png", "rocket.jpg", "motorcycle_left.png", "motorcycle_right.png", "camera.png", "brick.png")
 TARGET = ("coins.png", "gravel.png", "ihc.png", "retina.jpg", "moon.png")
 VALIDATION = ("astronaut.png", "chelsea.png", "hubble_deep_field.jpg")
+GROUPS = {"source": SOURCE, "target": TARGET, "validation": VALIDATION}
 
 SCALE = 2
 BLUR = 0.8  # HR pixels, standard deviation of the lens

@@ -22,10 +22,12 @@ SIZE = 120
 
 
 class Result(NamedTuple):
-    """What one network did on the validation photographs: mean metrics, and its pictures."""
+    """What one network did on the validation photographs, and what its command took, training included."""
 
     metrics: dict[str, float]
     pictures: list[Path]
+    iterations: int = 0
+    seconds: float = 0
 
 
 def print_table(console: Console, results: dict[str, Result]) -> None:

@@ -25,6 +25,7 @@ from rich.progress import (
 
 sys.path.insert(0, str(Path(__file__).parent))
 from photographs import write_photographs
+from record import write_record
 from report import Result, compare, draw_picture, print_table
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +35,7 @@ STEPS = {
     "source-only": ["test", "-opt", "options/demo_source_only.yml"],
     "adapted": ["train", "-opt", "options/demo_usrda.yml"],
 }
+WEIGHTS = "experiments/demo_usrda/models/net_g_latest.pth"
 ITERATION = re.compile(r"iter:\s*([\d,]+)")
 TOTAL = re.compile(r"Total epochs: \d+; iters: (\d+)")
 METRIC = re.compile(r"# (\w+): (-?[\d.]+|nan|inf)")
@@ -57,14 +59,15 @@ def main() -> int:
         tasks = {name: progress.add_task(f"{name}: basicsr {arguments[0]}", total=None, start=False)
                  for name, arguments in STEPS.items()}  # fmt: skip
         for name, arguments in STEPS.items():
+            begun = time.monotonic()
             log = run(arguments, OUT / f"{name}.log", progress, tasks[name])
-            results[name] = Result(dict_of_metrics(log), pictures_of(arguments[2]))
+            results[name] = Result(dict_of_metrics(log), pictures_of(arguments[2]), iterations_of(log),
+                                   time.monotonic() - begun)  # fmt: skip
+    write_record(OUT / "results.json", results, WEIGHTS, STEPS["adapted"][2])
     print_table(console, results)
     picture = draw_picture(results, OUT / "photographs", OUT / "demo.png")
     seconds = time.monotonic() - started
-    console.print(
-        f"\npicture: [bold]{picture.relative_to(ROOT)}[/]    weights: experiments/demo_usrda/models/net_g_latest.pth"
-    )
+    console.print(f"\npicture: [bold]{picture.relative_to(ROOT)}[/]    weights: {WEIGHTS}")
     console.print(f"{seconds / 60:.1f} minutes; the logs are in {OUT.relative_to(ROOT)}")
     return compare(console, results)
 
@@ -95,6 +98,12 @@ def run(arguments: list[str], log_file: Path, progress: Progress, task: TaskID) 
 def dict_of_metrics(log: str) -> dict[str, float]:
     """The last value of each metric that BasicSR's validation logged."""
     return {name: float(value) for name, value in METRIC.findall(log)}
+
+
+def iterations_of(log: str) -> int:
+    """How many iterations were trained."""
+    total = TOTAL.search(log)
+    return int(total[1]) if total else 0
 
 
 def pictures_of(option_file: str) -> list[Path]:

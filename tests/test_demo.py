@@ -1,8 +1,10 @@
-"""The demo's camera, its groups of photographs, and what it calls success."""
+"""The demo's camera, its groups of photographs, what it calls success, and what it writes down."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -16,13 +18,14 @@ FOLDER = Path(__file__).parents[1] / "demo"
 
 @pytest.fixture(scope="module")
 def demo():
-    """The demo's two modules besides its command, found as the command finds them."""
-    modules = {}
-    for name in ("photographs", "report"):
+    """The demo's modules, its command last, found as the command finds them."""
+    modules, path = {}, [*sys.path]
+    for name in ("photographs", "report", "record", "run"):
         spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
         modules[name] = sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(modules[name])
     yield modules
+    sys.path[:] = path
     for name in modules:
         del sys.modules[name]
 
@@ -64,3 +67,36 @@ def test_the_demo_fails_where_adaptation_does_not_help(demo, psnr, ssim, code):
         "adapted": result({"psnr": psnr, "ssim": ssim}, []),
     }
     assert demo["report"].compare(Console(quiet=True), results) == code
+
+
+def test_the_record_has_each_network_and_how_the_adapted_one_was_made(demo, tmp_path):
+    result, weights = demo["report"].Result, tmp_path / "net.pth"
+    weights.write_bytes(b"weights")
+    results = {"bicubic": result({"psnr": 29.1234}, []), "adapted": result({"psnr": 30.5}, [], 600, 66.04)}
+    demo["record"].write_record(tmp_path / "results.json", results, str(weights), "options/demo_usrda.yml")
+    told = json.loads((tmp_path / "results.json").read_text())
+    assert told["networks"] == {
+        "bicubic": {"metrics": {"psnr": 29.1234}, "iterations": 0, "seconds": 0},
+        "adapted": {"metrics": {"psnr": 30.5}, "iterations": 600, "seconds": 66.0},
+    }
+    assert told["weights"]["sha256"] == hashlib.sha256(b"weights").hexdigest()
+    assert told["options"]["network_g"]["type"] == "USRDANet"  # of the base
+    assert told["options"]["train"]["total_iter"] > 0
+    assert told["photographs"]["validation"] == ["astronaut", "chelsea", "hubble_deep_field"]
+    assert {"usrda_plugin", "torch", "basicsr", "scikit-image"} <= set(told["versions"])
+
+
+def test_numbers_are_read_from_the_log_of_a_training(demo):
+    log = """INFO: Training statistics:
+\tTotal epochs: 2; iters: 600.
+INFO: Validation camera
+\t # psnr: 27.0000\tBest: 27.0000 @ 300 iter
+INFO: Validation camera
+\t # psnr: 30.5706\tBest: 30.5706 @ 602 iter
+\t # niqe: nan\tBest: 6.8124 @ 602 iter
+"""
+    assert demo["run"].iterations_of(log) == 600
+    assert demo["run"].iterations_of("INFO: Validation camera") == 0
+    metrics = demo["run"].dict_of_metrics(log)
+    assert metrics["psnr"] == 30.5706
+    assert list(metrics) == ["psnr", "niqe"]

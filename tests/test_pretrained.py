@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -17,6 +19,7 @@ import pytest
 import skimage
 import torch
 import yaml
+from basicsr.metrics import calculate_metric
 
 from usrda_plugin.archs import USRDANet
 from usrda_plugin.cli import usrda
@@ -28,14 +31,21 @@ from usrda_plugin.metrics import (
     calculate_usrda_psnr,
     calculate_usrda_ssim,
 )
+from usrda_plugin.runner.options.inheritance import read_chain
 
-FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "pretrained"
 CARDS = sorted(FOLDER.glob("*.md"))
-CELLS = FOLDER.parent / "benchmarks/adaptation/results"
+CELLS = ROOT / "benchmarks/adaptation/results"
+DEMO = FOLDER / "usrda_demo_x2.md"
 LIMIT = 4_000_000
 DIGITS = {"psnr": 2, "ssim": 4, "lpips": 4, "niqe": 2, "colour_shift": 2}
 
 every_card = pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)
+every_card_of_a_cell = pytest.mark.parametrize(
+    "card", [card for card in CARDS if card != DEMO], ids=lambda card: card.stem
+)
+only_with_the_demo = pytest.mark.skipif(not DEMO.is_file(), reason=f"no {DEMO.name}")
 
 
 def front_matter(card: Path) -> dict[str, Any]:
@@ -62,7 +72,7 @@ def test_the_file_is_the_one_that_the_card_was_written_for(card: Path) -> None:
     assert hashlib.sha256(content).hexdigest() == told["sha256"]
 
 
-@every_card
+@every_card_of_a_cell
 def test_the_numbers_are_those_of_the_cell_that_made_it(card: Path) -> None:
     told = front_matter(card)
     training = told["training"]
@@ -75,6 +85,38 @@ def test_the_numbers_are_those_of_the_cell_that_made_it(card: Path) -> None:
         for metric in result["metrics"]:
             name = metric["type"]
             assert metric["value"] == pytest.approx(measured["mean"][name], abs=0.50001 * 10 ** -DIGITS[name]), name
+
+
+@only_with_the_demo
+def test_the_network_of_the_demo_is_trained_as_its_option_file_says_now() -> None:
+    told = front_matter(DEMO)["training"]
+    options = read_chain(ROOT / told["options"]).opt
+    assert told["options"] == "options/demo_usrda.yml"
+    assert [told["seed"], told["iterations"]] == [options["manual_seed"], options["train"]["total_iter"]]
+    assert torch.load(DEMO.with_suffix(".pth"), weights_only=True)["network"] == options["network_g"]
+    now = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+    assert told["options_sha256"] == now, (
+        "make demo, then python benchmarks/adaptation/ship.py --networks usrda_demo_x2"
+    )
+
+
+@only_with_the_demo
+def test_the_card_of_the_demo_names_the_terms_of_each_photograph_and_the_camera() -> None:
+    demo, text = photographs_of_the_demo(), DEMO.read_text(encoding="utf-8")
+    terms = text.partition("* scikit-image, ")[2]
+    for names in (demo.SOURCE, demo.TARGET, demo.VALIDATION):
+        assert [name for name in names if not re.search(rf"\b{Path(name).stem}\b", terms)] == []
+    assert f"blur of {demo.BLUR} HR pixels" in text
+    assert f"noise of {demo.NOISE} of" in text
+    assert f"quality {demo.JPEG_QUALITY}." in text
+
+
+def photographs_of_the_demo() -> ModuleType:
+    """demo/photographs.py, which is in no package."""
+    spec = importlib.util.spec_from_file_location("demo_photographs", ROOT / "demo/photographs.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @every_card
@@ -126,9 +168,34 @@ def test_a_start_without_g_t_fits_any_g_t() -> None:
     assert not [key for key in weights if key.startswith("lr_decoder.")]
 
 
+@only_with_the_demo
+def test_the_photographs_of_the_demo_give_the_numbers_of_its_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (result,) = front_matter(DEMO)["model-index"][0]["results"]
+    told = {metric["type"]: metric["value"] for metric in result["metrics"]}
+    settings = read_chain(ROOT / "options/_base_/demo.yml").opt["val"]["metrics"]
+    assert set(told) == set(settings)
+    photographs_of_the_demo().write_photographs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    weights = str(DEMO.with_suffix(".pth"))
+    assert (
+        usrda.main(["upscale", "--weights", weights, "--input", "val_lr", "--output", "upscaled", "--device", "cpu"])
+        == 0
+    )
+    scenes = [{"img": cv2.imread(str(file)), "img2": cv2.imread(f"val_hr/{file.name}")}
+              for file in sorted(Path("upscaled").iterdir())]  # fmt: skip
+    assert len(scenes) == 3
+    for name, metric in settings.items():
+        mean = round(float(np.mean([calculate_metric(scene, metric) for scene in scenes])), DIGITS[name])
+        # as below: carried over an edge, and no more
+        assert abs(mean - told[name]) < 1.5 * 10 ** -DIGITS[name], name
+
+
 RESULTS = [
     pytest.param(card, result, id=f"{card.stem}-{result['dataset']['type']}")
     for card in CARDS
+    if card != DEMO
     for result in front_matter(card)["model-index"][0]["results"]
 ]
 

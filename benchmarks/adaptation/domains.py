@@ -27,6 +27,8 @@ DOMAINS = {
     "iphone": Domain("City100 iPhone, scale 2", 2, "x2"),
     "sensor": Domain("synthetic: blur, sensor noise, JPEG; scale 4", 4, "x4", "sensor"),
     "optics": Domain("synthetic: defocus, no noise; scale 4", 4, "x4", "optics"),
+    # not looked at while the recipe was made
+    "shaken": Domain("held out, synthetic: shake, low light, sharpening, JPEG; scale 4", 4, "x4", "shaken"),
     "bundled": Domain("scikit-image's photographs by the synthetic sensor; scale 2", 2, "skimage", "sensor"),
 }
 

@@ -1,6 +1,7 @@
 """Writes docs/results.md from the files that cells have left, and from nothing else.
 
-What has not been run is shown as missing. `--pictures` also draws crops, by the networks in benchmarks/out/adaptation.
+What has not been run is shown as missing. `--crops FOLDER` also draws crops there, by the networks in
+benchmarks/out/adaptation: of photographs that others have taken, so they do not belong beside the report.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import yaml
 from domains import DOMAINS
+from plane import draw_plane
 from rows import BASELINES, ROWS
 from scales import SCALES
 from selection import SELECTION, selection_tables
@@ -39,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scales", nargs="+", choices=SCALES, default=["small", "full"])
     parser.add_argument("--results", type=Path, default=HERE / "results")
-    parser.add_argument("--out", type=Path, default=HERE.parent / "out/adaptation", help="networks for --pictures")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "out/adaptation", help="networks for --crops")
     parser.add_argument("--write", type=Path, default=HERE.parents[1] / "docs/results.md", metavar="FILE")
-    parser.add_argument("--pictures", action="store_true", help="draw crops beside FILE")
+    parser.add_argument("--crops", type=Path, metavar="FOLDER", help="draw crops by the networks of seed 0")
     chosen = parser.parse_args(arguments)
     found = {scale: {domain: read_cells(chosen.results / scale / domain) for domain in SCALES[scale].domains}
              for scale in chosen.scales}  # fmt: skip
@@ -51,9 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"no metrics.json of {', '.join(chosen.scales)} below {chosen.results}; run.py makes them", file=sys.stderr
         )
         return 2
-    pictures = draw(found, chosen) if chosen.pictures else existing(found, chosen.write)
-    chosen.write.write_text(document(found, pictures), encoding="utf-8")
+    planes = {scale: draw_plane(found[scale], chosen.write.with_name(f"{chosen.write.stem}_{scale}.png"))
+              for scale in found}  # fmt: skip
+    chosen.write.write_text(document(found, planes), encoding="utf-8")
     print(f"written: {chosen.write}")
+    if chosen.crops:
+        draw_all_crops(found, chosen.out, chosen.crops)
     return 0
 
 
@@ -70,15 +75,15 @@ def read_cells(folder: Path) -> Cells:
     return cells
 
 
-def document(found: Mapping[str, Mapping[str, Cells]], pictures: Mapping[tuple[str, str], str]) -> str:
-    """The whole page."""
+def document(found: Mapping[str, Mapping[str, Cells]], planes: Mapping[str, Path | None]) -> str:
+    """The whole page; ``planes``: the picture of each scale, if it has one."""
     parts = [INTRODUCTION]
     for scale, domains in found.items():
         parts.append(f"## Scale `{scale}`\n\n{sizes(scale, domains)}\n")
+        if plane := planes[scale]:
+            parts.append(f"![PSNR and LPIPS of the rows]({plane.name})\n")
         for domain, cells in domains.items():
             parts.append(f"### {DOMAINS[domain].title}\n\n{domain_table(cells)}\n{command(scale, domain, cells)}\n")
-            if (scale, domain) in pictures:
-                parts.append(f"![crops]({pictures[scale, domain]})\n")
         parts.append(f"### Choosing the network without ground truth, scale `{scale}`\n\n{SELECTION}\n")
         parts.append(selection_tables(domains))
     return "\n".join(parts)
@@ -121,25 +126,14 @@ def command(scale: str, domain: str, cells: Cells) -> str:
     return f"    python benchmarks/adaptation/run.py {what}\n" if rows else ""
 
 
-def existing(found: Mapping[str, Mapping[str, Cells]], page: Path) -> dict[tuple[str, str], str]:
-    """The pictures that stand beside the page already."""
-    names = {(scale, domain): _picture_name(page, scale, domain) for scale in found for domain in found[scale]}
-    return {key: name for key, name in names.items() if page.with_name(name).is_file()}
-
-
-def draw(found: Mapping[str, Mapping[str, Cells]], chosen: argparse.Namespace) -> dict[tuple[str, str], str]:
-    """Draw the crops of each domain; domains whose networks are not here keep the picture that they have."""
+def draw_all_crops(found: Mapping[str, Mapping[str, Cells]], out: Path, folder: Path) -> None:
+    """Draw the crops of each domain whose networks are here."""
     from pictures import draw_crops
 
+    folder.mkdir(parents=True, exist_ok=True)
     for scale, domains in found.items():
         for domain, cells in domains.items():
-            file = chosen.write.with_name(_picture_name(chosen.write, scale, domain))
-            draw_crops(scale, domain, list(cells), chosen.out, file)
-    return existing(found, chosen.write)
-
-
-def _picture_name(page: Path, scale: str, domain: str) -> str:
-    return f"{page.stem}_{scale}_{domain}.png"
+            draw_crops(scale, domain, list(cells), out, folder / f"{scale}_{domain}.png")
 
 
 INTRODUCTION = """# Results

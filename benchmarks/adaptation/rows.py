@@ -12,6 +12,8 @@ class Row(NamedTuple):
 
     title: str
     start: Start = "source_only"
+    measurements: int | None = None
+    """How often in its training the network is saved, and its signals are measured; None: as the scale says."""
 
 
 ROWS = {
@@ -35,5 +37,8 @@ ROWS = {
     "plus": Row("best combination"),
     "realesrgan": Row("Real-ESRGAN's degradations"),
     "dasr": Row("after DASR"),
+    # made to go wrong, for the rule that chooses a network without ground truth
+    "swing": Row("USR-DA, its critic too strong", measurements=12),
+    "overlong": Row("best combination without camera, far too long", measurements=12),
 }
 BASELINES = ("bicubic", "source_only", "oracle")

@@ -36,7 +36,7 @@ class Scale(NamedTuple):
 
 PATCHES = MappingProxyType({2: 24, 4: 24})
 REAL = ("nikon", "iphone")
-ALL = (*REAL, "sensor", "optics")
+ALL = (*REAL, "sensor", "optics", "shaken")
 RRDB = MappingProxyType({"num_feat": 64, "num_block": 23, "num_grow_ch": 32, "num_block_encoder": 16,
                          "num_block_lr_decoder": 4})  # fmt: skip
 

@@ -12,19 +12,23 @@ from usrda_plugin.models.signals.selection import score
 
 SCORE = "selection score"
 CONTROL = "iteration"
-SELECTION = """Saved checkpoints, measured on the centres of the validation pairs, against the signals of the same
-iteration: Spearman's rank correlation, mean over the cells (± its standard deviation). The score and the distances are
-better when they are low, so a good one has -1 with PSNR and +1 with LPIPS. The first row is the control: where
-networks get better to the end, whatever follows time agrees, and a few checkpoints a cell tell little."""
+OFTEN = 6
+"""Scored checkpoints from which the order of a cell tells something."""
+SELECTION = f"""Saved checkpoints, measured on the centres of the validation pairs, against the signals of the same
+iteration, in the cells that were scored at least {OFTEN} times: Spearman's rank correlation, mean over the cells (± its
+standard deviation). The score and the distances are better when they are low, so a good one has -1 with PSNR and +1
+with LPIPS. The first row is the control: where networks get better to the end, whatever follows time agrees. Rows that
+are made to go wrong are there for this table."""
 
 Cells = Mapping[str, Mapping[int, Mapping[str, Any]]]
 
 
 def selection_tables(domains: Mapping[str, Cells]) -> str:
     """Correlations of each signal with the truth, and what the choice cost against the best and the last checkpoint."""
-    cells = [cell for rows in domains.values() for seeds in rows.values() for cell in seeds.values() if cell["signals"]]
+    all_cells = [cell for rows in domains.values() for seeds in rows.values() for cell in seeds.values()]
+    cells = [cell for cell in all_cells if len(_scored(cell)) >= OFTEN]
     if not cells:
-        return "No cell has signals.\n"
+        return f"No cell was scored {OFTEN} times.\n"
     found = [correlations(cell["checkpoints"], with_score(cell)) for cell in cells]
     names = dict.fromkeys([CONTROL, SCORE, *(name for one in found for name in one)])
     lines = []
@@ -51,11 +55,14 @@ def with_score(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*lines[:begin], *scored]
 
 
+def _scored(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [line for line in with_score(cell) if line.get(SCORE) is not None] if cell["signals"] else []
+
+
 def _choice(cell: Mapping[str, Any]) -> list[str] | None:
-    """What the rule would have chosen, on the cell's checkpoints; None where it had no score or they are gone."""
+    """What the rule would have chosen, on the cell's checkpoints; None where that one is gone."""
     points = cell["checkpoints"]
-    scored = [line for line in with_score(cell) if line.get(SCORE) is not None]
-    at = min(scored, key=lambda line: line[SCORE])["iter"] if scored else None
+    at = min(_scored(cell), key=lambda line: line[SCORE])["iter"]
     chosen = next((point for point in points if point["iter"] == at), None)
     if chosen is None:
         return None

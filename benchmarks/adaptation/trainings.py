@@ -65,7 +65,7 @@ def options_of(cell: Cell, name: str, fold: int | None = None) -> Options:
     scale, factor = SCALES[cell.scale], DOMAINS[cell.domain].factor
     options = _without_nulls(read_chain(OPTIONS / f"{cell.row}.yml").opt)
     options = {"name": name, "manual_seed": cell.seed, "scale": factor, **options}
-    _stretch(options, scale)
+    _stretch(options, scale, ROWS[cell.row].measurements or scale.measurements)
     _size(options, scale, factor)
     _place(options, cell, fold)
     if ROWS[cell.row].start == "source_only":
@@ -85,8 +85,8 @@ def _without_nulls(options: Any) -> Any:
     return {key: _without_nulls(value) for key, value in options.items() if value is not None}
 
 
-def _stretch(options: Options, scale: Scale) -> None:
-    """Make all counts of iterations as much longer as the scale says."""
+def _stretch(options: Options, scale: Scale, measurements: int) -> None:
+    """Make all counts of iterations as much longer as the scale says; save and measure so many times."""
 
     def longer(count: int) -> int:
         return max(round(count * scale.stretch), 1) if count > 0 else count
@@ -98,7 +98,7 @@ def _stretch(options: Options, scale: Scale) -> None:
     for key in ("milestones", "periods", "restarts"):
         if key in train["scheduler"]:
             train["scheduler"][key] = [longer(count) for count in train["scheduler"][key]]
-    options["logger"]["save_checkpoint_freq"] = train["total_iter"] // scale.measurements
+    options["logger"]["save_checkpoint_freq"] = train["total_iter"] // measurements
     if "val" in options:
         options["val"]["val_freq"] = options["logger"]["save_checkpoint_freq"]
 

@@ -86,11 +86,12 @@ def test_noise_grows_with_light_as_the_constants_say(benchmark: SimpleNamespace,
 def test_cameras_shift_nothing(benchmark: SimpleNamespace) -> None:
     cameras = benchmark.degradations
     scene = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    optics = cameras.CAMERAS["optics"]
-    straight, turned = (
-        cameras.photograph(np.ascontiguousarray(image), optics, 4, "") for image in (scene, scene[:, ::-1])
-    )
-    assert np.abs(straight.astype(int) - turned[:, ::-1]).max() <= 1
+    shake = cameras.Camera(shake=cameras.SHAKE)
+    for camera, turn in ((cameras.CAMERAS["optics"], np.s_[:, ::-1]), (shake, np.s_[::-1, ::-1])):
+        straight, turned = (
+            cameras.photograph(np.ascontiguousarray(image), camera, 4, "") for image in (scene, scene[turn])
+        )
+        assert np.abs(straight.astype(int) - turned[turn]).max() <= 1
 
 
 @pytest.mark.parametrize("radius", [2.0, 4.0, 6.5])
@@ -100,6 +101,28 @@ def test_the_defocus_disc_has_a_discs_weight_and_spread(benchmark: SimpleNamespa
     assert disc.sum() == pytest.approx(1)
     # a uniform disc has the variance r^2 / 4 along an axis, and whole pixels add 1/12 (Sheppard)
     assert (disc * place**2).sum() == pytest.approx(radius**2 / 4 + 1 / 12, abs=0.05)
+
+
+@pytest.mark.parametrize("length", [3.0, 6.4, 11.0])
+def test_a_shake_has_a_lines_spread_and_direction(benchmark: SimpleNamespace, length: float) -> None:
+    cameras = benchmark.degradations
+    line, angle = cameras.line(length), np.deg2rad(cameras.SHAKE_ANGLE)
+    down, right = np.mgrid[: len(line), : len(line)] - len(line) // 2
+    assert line.sum() == pytest.approx(1)
+    # a uniform line has the variance L^2 / 12 along itself, and sharing out between pixels adds 1/6 to an axis
+    assert (line * right * down).sum() == pytest.approx(-(length**2) / 12 * np.sin(angle) * np.cos(angle), rel=0.01)
+    for places, share in ((right, np.cos(angle)), (down, np.sin(angle))):
+        assert (line * places).sum() == pytest.approx(0, abs=1e-9)
+        assert (line * places**2).sum() == pytest.approx((length * share) ** 2 / 12 + 1 / 6, abs=0.1)
+
+
+def test_sharpening_raises_edges_by_its_amount_and_leaves_slopes(benchmark: SimpleNamespace) -> None:
+    sharpened = benchmark.degradations.sharpened
+    slope = np.tile(np.arange(40.0, dtype=np.float32)[None, :, None], (40, 1, 3))
+    assert sharpened(slope, 0.8)[:, 8:-8] == pytest.approx(slope[:, 8:-8], abs=1e-4)
+    # a row of alternating levels is so fine that the blur is its mean
+    fine = np.where(np.indices((40, 40, 3))[1] % 2, 110.0, 90.0)
+    assert np.ptp(sharpened(fine, 0.8)[8:-8, 8:-8]) == pytest.approx(20 * 1.8, rel=0.02)
 
 
 # ---------------------------------------------------------------------------------------------------- images
@@ -416,17 +439,47 @@ def test_the_report_has_what_was_measured_and_says_what_is_missing(benchmark: Si
 def test_the_report_shows_what_the_choice_without_ground_truth_was_worth(
     benchmark: SimpleNamespace, tmp_path: Path
 ) -> None:
-    points = [{"iter": at, "psnr": psnr, "lpips": None} for at, psnr in ((300, 28.0), (600, 28.6), (900, 28.4))]
-    write_cells(tmp_path, cell("plus", 0, 28.5, None, checkpoints=points, published_iter=[900]))
-    gaps = ({"iter": at, "style_distance": gap} for at, gap in ((300, 6.0), (600, 2.0), (900, 9.0)))
-    signals = tmp_path / "small/nikon/plus/seed0/signals.jsonl"
-    signals.write_text("".join(f"{json.dumps(line)}\n" for line in gaps))
+    often = [(150, 28.0, 6.0), (300, 28.2, 4.0), (450, 28.4, 2.0), (600, 28.6, 3.0), (750, 28.5, 4.0), (900, 28.4, 9.0)]
+    for row, points in (("swing", often), ("plus", often[1:])):
+        truth = [{"iter": at, "psnr": psnr, "lpips": None} for at, psnr, _ in points]
+        write_cells(tmp_path, cell(row, 0, 28.5, None, checkpoints=truth, published_iter=[900]))
+        gaps = ({"iter": at, "style_distance": gap} for at, _, gap in points)
+        signals = tmp_path / f"small/nikon/{row}/seed0/signals.jsonl"
+        signals.write_text("".join(f"{json.dumps(line)}\n" for line in gaps))
     page = tmp_path / "results.md"
     assert benchmark.report.main(["--results", str(tmp_path), "--write", str(page)]) == 0
     text = page.read_text()
-    assert "| style_distance | -0.50 | – | 1 |" in text
-    assert "| iteration | 0.50 | – | 1 |" in text
-    assert "| nikon, `plus`, seed 0 | 600 | 28.60 | 28.60 | 28.40 | – | – | – |" in text
+    # ranks of PSNR 1, 2, 3.5, 6, 5, 3.5, of the distance 5, 3.5, 1, 2, 3.5, 6: one cell, measured often enough
+    assert "| style_distance | -0.44 | – | 1 |" in text
+    assert "| iteration | 0.70 | – | 1 |" in text
+    assert "| nikon, `swing`, seed 0 | 600 | 28.60 | 28.60 | 28.40 | – | – | – |" in text
+    assert "`plus`, seed 0" not in text
+
+
+def test_the_picture_shows_each_row_where_its_means_are(benchmark: SimpleNamespace, tmp_path: Path) -> None:
+    write_cells(
+        tmp_path,
+        *(cell("plus", seed, psnr, lpips) for seed, psnr, lpips in ((0, 29.0, 0.3), (1, 30.0, 0.4))),
+        cell("source_only", 0, 28.0, 0.5),
+        cell("oracle", 0, 31.0, None),
+    )
+    figure = benchmark.plane.plane_of({"nikon": benchmark.report.read_cells(tmp_path / "small/nikon"), "iphone": {}})
+    (axis,) = figure.axes
+    found = {bars.get_label(): tuple(float(place[0]) for place in bars.lines[0].get_data()) for bars in axis.containers}
+    assert found == {"source-only": (0.5, 28.0), "best combination": (pytest.approx(0.35), 29.5)}
+    assert axis.xaxis_inverted()
+    page = tmp_path / "results.md"
+    assert benchmark.report.main(["--results", str(tmp_path), "--write", str(page)]) == 0
+    assert "](results_small.png)" in page.read_text()
+    assert cv2.imread(str(tmp_path / "results_small.png")) is not None
+
+
+def test_no_picture_is_shown_where_nothing_has_both_metrics(benchmark: SimpleNamespace, tmp_path: Path) -> None:
+    write_cells(tmp_path, cell("plus", 0, 28.0, None))
+    page = tmp_path / "results.md"
+    assert benchmark.report.main(["--results", str(tmp_path), "--write", str(page)]) == 0
+    assert "![" not in page.read_text()
+    assert not list(tmp_path.glob("*.png"))
 
 
 def test_without_results_no_report_is_written(benchmark: SimpleNamespace, tmp_path: Path, capsys: Any) -> None:
@@ -461,7 +514,7 @@ def test_the_smoke_matrix_runs_from_photographs_to_tables(
     assert "0 cells run, 0 failed, 4 done before" in capfd.readouterr().out
     page = tmp_path / "results.md"
     arguments = ["--scales", "smoke", "--results", str(tmp_path / "results"), "--out", str(tmp_path / "out")]
-    assert benchmark.report.main([*arguments, "--write", str(page), "--pictures"]) == 0
+    assert benchmark.report.main([*arguments, "--write", str(page), "--crops", str(tmp_path / "crops")]) == 0
     table = lines_of(page, "scikit-image")
     assert table["plus"][0] == f"{metrics['plus']['mean']['psnr']:.2f}"
-    assert cv2.imread(str(tmp_path / "results_smoke_bundled.png")) is not None
+    assert cv2.imread(str(tmp_path / "crops/smoke_bundled.png")) is not None

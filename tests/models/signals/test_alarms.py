@@ -18,8 +18,8 @@ CASES = [
     ("d_t_saturated", [{"d_t_accuracy": 0.98}] * 3, [{"d_t_accuracy": 0.98}] * 2, "optim_d"),
     ("d_t_saturated", [{"d_t_accuracy": 1.0}] * 3, [{"d_t_accuracy": a} for a in (1.0, 0.97, 1.0)], "spectral_norm"),
     ("d_f_saturated", [{"d_f_accuracy": 0.98}] * 3, [{"d_f_accuracy": 0.96}] * 3, "network_d_f"),
-    ("noise_free", [{"noise": 0.9}], [{"noise": 1.1}], "noise_ch"),
-    ("noise_free", [{"noise": 0.1, "target_noise": 2.1}], [{"noise": 0.1, "target_noise": 1.9}], "sty_opt"),
+    ("noise_free", [{"noise": 0.9}] * 3, [{"noise": noise} for noise in (0.9, 1.1, 0.9)], "noise_ch"),
+    ("noise_free", [{"noise": 0.1, "target_noise": 2.1}] * 3, [{"noise": 0.1, "target_noise": 1.9}] * 3, "sty_opt"),
     ("colour_drifting", [{"colour_drift": 2.1}], [{"colour_drift": 1.9}], "luma_high"),
     ("collapse", [{"lr_consistency": 8.1}], [{"lr_consistency": 7.9}], "resume_state"),
     ("collapse", [{"lr_consistency": math.nan}], [{"niqe": math.nan}], "nan"),
@@ -42,6 +42,13 @@ def test_each_alarm_has_a_case() -> None:
 def test_nothing_rings_without_history_nor_for_what_is_not_measured() -> None:
     assert ringing([]) == {}
     assert ringing([{"iter": 10}] * 4) == {}
+
+
+def test_a_silent_g_t_is_no_alarm_before_d_t_judges() -> None:
+    silent = {**HEALTHY, "noise": 0.0}
+    early = {name: value for name, value in silent.items() if not name.startswith("d_")}
+    assert ringing([early] * 5) == ringing([early] * 5 + [silent] * 2) == {}
+    assert "noise_free" in ringing([early] * 5 + [silent] * 3)
 
 
 def test_saturation_ends_with_the_first_measurement_below() -> None:

@@ -9,7 +9,7 @@ from usrda_plugin.models.signals.record import Line
 
 SATURATED = 0.97
 RUNNING = 3
-"""Measurements in a row that make a critic's accuracy a state and no accident."""
+"""Measurements in a row that make what critics and G_t do to each other a state and no accident."""
 NOISE_FREE = 0.25
 """Share of the camera's noise below which G_t counts as noise-free."""
 NOISY_CAMERA = 2.0
@@ -45,10 +45,10 @@ def d_f_saturated(history: History) -> str | None:
 
 
 def noise_free(history: History) -> str | None:
-    """Whether G_t draws less than a quarter of the camera's noise."""
-    drawn, there = _last(history, "noise"), _last(history, "target_noise")
-    if not (there >= NOISY_CAMERA and drawn < NOISE_FREE * there):  # nan is no alarm
+    """Whether G_t draws less than a quarter of the camera's noise, three times running where D_t could teach it."""
+    if len(history) < RUNNING or not all(_is_noise_free(signals) for signals in history[-RUNNING:]):
         return None
+    drawn, there = _last(history, "noise"), _last(history, "target_noise")
     return (
         f"G_t is noise-free: it draws {drawn:.1f} levels of noise, the camera has {there:.1f}. Try a larger "
         "loss_weight of sty_opt, a smaller one of idt_opt, more noise_ch in network_g, or view: luma_high in "
@@ -108,6 +108,12 @@ def ringing(history: History) -> dict[str, str]:
 
 def _last(history: History, name: str, absent: float = float("nan")) -> float:
     return history[-1].get(name, absent) if history else absent
+
+
+def _is_noise_free(signals: Line) -> bool:
+    drawn, there = (signals.get(name, float("nan")) for name in ("noise", "target_noise"))
+    # noise begins at zero, and stays there until D_t judges; nan is no alarm
+    return "d_t_accuracy" in signals and there >= NOISY_CAMERA and drawn < NOISE_FREE * there
 
 
 def _always_right(history: History, name: str) -> bool:
