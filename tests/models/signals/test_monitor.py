@@ -14,6 +14,7 @@ import torch
 
 from tests.models.signals.conftest import Build
 from usrda_plugin.models import USRDAModel
+from usrda_plugin.models.signals import alarms
 from usrda_plugin.models.signals import monitor as module
 
 ALL = {
@@ -112,7 +113,10 @@ def test_the_averaged_network_is_measured(build: Build, tmp_path: Path) -> None:
     assert lines(tmp_path)[0]["colour_drift"] == pytest.approx((means - 0.5).abs().mean().item() * 255, rel=1e-4)
 
 
-def test_critics_and_the_score_wait_for_the_end_of_the_psnr_phase(build: Build, tmp_path: Path) -> None:
+def test_critics_and_the_score_wait_for_the_end_of_the_psnr_phase(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alarms, "COLLAPSE", 1000.0)  # an untrained network looks like a collapsed one
     train(build({"images": 2}, psnr_iter=1), 1, 2)
     first, second = lines(tmp_path)
     assert set(second) - set(first) == {"d_f_accuracy", "d_t_accuracy"}
@@ -125,6 +129,12 @@ def test_what_no_term_trains_is_not_measured(build: Build, tmp_path: Path) -> No
     unmeasured = {"d_t_accuracy", "style_distance", "spectrum_gap", "noise", "target_noise"}
     assert set(lines(tmp_path)[0]) == {"iter"} | ALL - unmeasured
     assert not (tmp_path / "run" / "best.json").exists()
+
+
+def test_that_no_network_can_be_chosen_is_told_once(build: Build, tmp_path: Path, told: list[tuple[str, str]]) -> None:
+    train(build({"images": 2}, res_opt=None, sty_opt=None, idt_opt=None, cyc_opt=None), 1, 2)
+    train(build({"images": 2, "select": False}, res_opt=None, sty_opt=None, idt_opt=None, cyc_opt=None), 1)
+    assert len([text for _, text in told if "no net_g_best.pth" in text]) == 1
 
 
 def test_several_data_sets_of_one_validation_are_one_measurement(build: Build, tmp_path: Path) -> None:

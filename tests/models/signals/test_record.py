@@ -58,6 +58,13 @@ def test_the_score_is_the_mean_gap_of_the_last_three() -> None:
     assert math.isnan(score([{"iter": 10, "niqe": 5.0}]))
 
 
+def test_a_collapsed_network_has_no_score_however_well_g_t_renders() -> None:
+    sound, collapsed = ({"iter": 10, "style_distance": 0.5, "lr_consistency": levels} for levels in (7.9, 8.1))
+    assert score([sound]) == 0.5
+    assert math.isnan(score([sound, collapsed]))
+    assert score([collapsed, sound]) == 0.5
+
+
 def saved_at(tmp_path: Path, *values: float) -> list[int]:
     """The measurements after which the network is saved."""
     best, history, saved = Best(tmp_path / "best.json", resumed=False), gaps(*values), []

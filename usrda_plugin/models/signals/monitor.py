@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ IMAGES = 8
 SIZE = 160
 JUDGES = ("f", "t")
 """Critics whose accuracy is measured; D_y judges what there is ground truth for."""
+
+NO_SCORE = (
+    "No network can be chosen without ground truth, so there will be no net_g_best.pth: style_distance is not defined "
+    "here. It needs at least two photographs of each domain, and a term that trains G_t"
+)
 
 
 class Monitor:
@@ -105,5 +111,9 @@ class Monitor:
     def _select(self, model: Any) -> None:
         assert self.record is not None
         history = [line for line in self.record.history if line["iter"] > model.psnr_iter]
-        if self.selects and self.best.consider(history, model.save_best):
+        if not self.selects:
+            return
+        if len(history) == 1 and isnan(history[0].get("style_distance", nan)):
+            get_root_logger().warning(NO_SCORE)
+        if self.best.consider(history, model.save_best):
             get_root_logger().info(f"Best without ground truth so far (score {self.best.lowest:.4g}): net_g_best.pth")

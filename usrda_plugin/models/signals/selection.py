@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from math import inf
+from math import inf, nan
 from pathlib import Path
 
+from usrda_plugin.models.signals.alarms import collapse
 from usrda_plugin.models.signals.record import Line, as_json, write_text
 
 SMOOTHED = 3
@@ -17,10 +18,13 @@ def score(history: Sequence[Line]) -> float:
     """How far the network after the last measurement is from the target; the lowest is the best, nan never.
 
     The mean ``style_distance`` of the last three measurements, of those there are; how its rank agrees with that of the
-    true PSNR and LPIPS of checkpoints is in docs/results.md. The history begins where the critics do.
+    true PSNR and LPIPS of checkpoints is in docs/results.md. The history begins where the critics do. A network that
+    has collapsed has none, however well G_t renders.
     """
-    distances = [signals.get("style_distance", float("nan")) for signals in history[-SMOOTHED:]]
-    return sum(distances) / len(distances) if distances else float("nan")
+    if not history or collapse(history):
+        return nan
+    distances = [signals.get("style_distance", nan) for signals in history[-SMOOTHED:]]
+    return sum(distances) / len(distances)
 
 
 class Best:
