@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 from domains import DOMAINS
+from overview import at_a_glance, in_short
 from plane import draw_plane
 from rows import BASELINES, ROWS
 from scales import SCALES
@@ -82,6 +83,7 @@ def document(found: Mapping[str, Mapping[str, Cells]], planes: Mapping[str, Path
         parts.append(f"## Scale `{scale}`\n\n{sizes(scale, domains)}\n")
         if plane := planes[scale]:
             parts.append(f"![PSNR and LPIPS of the rows]({plane.name})\n")
+        parts.append(f"### In short\n\n{in_short(domains)}\n### All rows at a glance\n\n{at_a_glance(domains)}")
         for domain, cells in domains.items():
             parts.append(f"### {DOMAINS[domain].title}\n\n{domain_table(cells)}\n{command(scale, domain, cells)}\n")
         parts.append(f"### Choosing the network without ground truth, scale `{scale}`\n\n{SELECTION}\n")

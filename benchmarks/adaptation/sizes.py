@@ -24,7 +24,9 @@ def sizes(scale: str, domains: Mapping[str, Cells]) -> str:
     parts = [f"{batch}, LR patches of {patches} pixels; measured with {'; '.join(made)}.{without}\n"]
     lines = [line for row in ROWS if (line := _size_line(row, [cell for cell in trained if cell["row"] == row]))]
     if lines:
-        parts.append(markdown(["row", "parameters", "iterations", "minutes, on threads of the CPU"], lines))
+        parts.append(
+            markdown(["row", "parameters", "iterations", "minutes, beside other work, on threads of the CPU"], lines)
+        )
     return "\n".join(parts)
 
 

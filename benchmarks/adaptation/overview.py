@@ -1,0 +1,63 @@
+"""The short tables of the report: what adaptation brought, and all rows on all domains at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from domains import DOMAINS
+from rows import ROWS
+from tables import MISSING, NONE, gaps, markdown, number, over, verdict
+
+Cells = Mapping[str, Mapping[int, Mapping[str, Any]]]
+
+
+def in_short(domains: Mapping[str, Cells]) -> str:
+    """A line a domain: source-only, the best combination, how much of the gap that closes, in how many seeds of all."""
+    lines = [
+        [
+            DOMAINS[domain].title,
+            _pair(cells["source_only"]),
+            _pair(cells["plus"]),
+            f"{_closed(cells, 'psnr')}, {_closed(cells, 'lpips')}",
+            _better(cells),
+        ]
+        for domain, cells in domains.items()
+        if {"source_only", "plus"} <= set(cells)
+    ]
+    header = [
+        "target",
+        "source-only: PSNR-Y, LPIPS",
+        "adapted (`plus`)",
+        "gap closed, PSNR, LPIPS",
+        "both better, in seeds",
+    ]
+    return markdown(header, lines) if lines else ""
+
+
+def at_a_glance(domains: Mapping[str, Cells]) -> str:
+    """A line a row, a column a domain: PSNR-Y in dB and LPIPS."""
+    shown = {domain: cells for domain, cells in domains.items() if cells}
+    lines = [
+        [f"{ROWS[row].title} (`{row}`)", *(_pair(cells[row]) if row in cells else MISSING for cells in shown.values())]
+        for row in ROWS
+        if any(row in cells for cells in shown.values())
+    ]
+    return markdown(["row: PSNR-Y, LPIPS", *(DOMAINS[domain].title for domain in shown)], lines)
+
+
+def _pair(seeds: Mapping[int, Mapping[str, Any]]) -> str:
+    """Means over the seeds, without their spread."""
+    means = {metric: over([cell["mean"].get(metric) for cell in seeds.values()]) for metric in ("psnr", "lpips")}
+    told = [number(value.mean, metric) if value else NONE for metric, value in means.items()]
+    return f"{told[0]} dB, {told[1]}"
+
+
+def _closed(cells: Cells, metric: str) -> str:
+    closed = gaps(cells["plus"], cells, metric)
+    return number(closed.mean, "percent") if closed else NONE
+
+
+def _better(cells: Cells) -> str:
+    answers = verdict(cells["plus"], cells["source_only"])
+    return f"{answers.count('yes')} of {len(cells['plus'])}"
