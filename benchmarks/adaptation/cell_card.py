@@ -15,7 +15,7 @@ from report import COLUMNS
 from rows import ROWS
 from trainings import Cell, trainings_of
 
-CAMERAS = {"nikon": "Nikon D5500", "iphone": "iPhone X"}
+MODELS = {"nikon": "Nikon D5500", "iphone": "iPhone X"}
 BASELINES = ("bicubic", "source_only")
 
 
@@ -73,7 +73,7 @@ def _content(cell: Cell, metrics: Mapping[str, Any], places: Places) -> dict[str
 
 def _comparison(shipped: str, domain: str, rows: Mapping[str, Mapping[str, Any]]) -> Comparison:
     names = sorted(rows[shipped]["images"])
-    photographs = f"City100 {CAMERAS[domain]}, scenes {names[0]} to {names[-1]}"
+    photographs = f"City100 {MODELS[domain]}, scenes {names[0]} to {names[-1]}"
     return Comparison(
         dataset=f"city100_{domain}",
         photographs=photographs,
@@ -104,10 +104,10 @@ def _words(cell: Cell, metrics: Mapping[str, Any], photographs: tuple[int, int])
     last, kept, adapted = metrics["iterations"][0], metrics["published_iter"][0], _is_adapted(cell)
     source, target = photographs
     seen = f"{source} of BSDS500 and Urban100, halved as the options say"
-    lr = f"; {target} LR photographs of City100's {CAMERAS[cell.domain]}, without HR"
+    lr = f"; {target} LR photographs of City100's {MODELS[cell.domain]}, without HR"
     return {
         "row": cell.row,
-        "camera": CAMERAS[cell.domain],
+        "camera": MODELS[cell.domain],
         "target": target,
         "photographs": seen + lr * adapted,
         "count": len(metrics["images"]),

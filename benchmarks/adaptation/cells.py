@@ -91,7 +91,7 @@ def _measured(cell: Cell, trainings: list[Training], places: Places) -> dict[str
         "published": [published(training, places.out).name for training in trainings],
         "published_iter": [_published_iter(training, places.out) for training in trainings],
         "iterations": [training.options["train"]["total_iter"] for training in trainings],
-        "seconds": [round(run["seconds"], 1) for run in runs],
+        "seconds": [None if run["seconds"] is None else round(run["seconds"], 1) for run in runs],
         "threads": [run["threads"] for run in runs],
         "parameters": parameters,
         "versions": {"usrda_plugin": __version__, **{name: version(name) for name in ("torch", "basicsr")}},

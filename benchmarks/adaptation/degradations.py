@@ -29,11 +29,15 @@ COARSE_QUALITY = 70
 
 
 class Camera(NamedTuple):
-    """A camera by what it does to light. Lengths in LR pixels, noise in levels of 255."""
+    """A camera by what it does to light.
+
+    Lengths in LR pixels, the angle in degrees from the rows, noise in levels of 255.
+    """
 
     blur: float = 0.0
     defocus: float = 0.0
     shake: float = 0.0
+    shake_angle: float = 0.0
     read_noise: float = 0.0
     shot_noise: float = 0.0
     sharpening: float = 0.0
@@ -43,8 +47,8 @@ class Camera(NamedTuple):
 CAMERAS = {
     "sensor": Camera(blur=SENSOR_BLUR, read_noise=READ_NOISE, shot_noise=SHOT_NOISE, jpeg_quality=JPEG_QUALITY),
     "optics": Camera(defocus=DEFOCUS),
-    "shaken": Camera(shake=SHAKE, read_noise=READ_NOISE, shot_noise=LOW_LIGHT, sharpening=SHARPENING,
-                     jpeg_quality=COARSE_QUALITY),
+    "shaken": Camera(shake=SHAKE, shake_angle=SHAKE_ANGLE, read_noise=READ_NOISE, shot_noise=LOW_LIGHT,
+                     sharpening=SHARPENING, jpeg_quality=COARSE_QUALITY),
 }  # fmt: skip
 
 
@@ -65,7 +69,9 @@ def blurred(scene: np.ndarray, camera: Camera, factor: int) -> np.ndarray:
     if camera.defocus:
         scene = cv2.filter2D(scene, -1, disc(camera.defocus * factor), borderType=cv2.BORDER_REFLECT_101)
     if camera.shake:
-        scene = cv2.filter2D(scene, -1, line(camera.shake * factor), borderType=cv2.BORDER_REFLECT_101)
+        scene = cv2.filter2D(
+            scene, -1, line(camera.shake * factor, camera.shake_angle), borderType=cv2.BORDER_REFLECT_101
+        )
     return scene
 
 
@@ -86,12 +92,15 @@ def disc(radius: float, finer: int = 16) -> np.ndarray:
     return cover / cover.sum()
 
 
-def line(length: float, finer: int = 16) -> np.ndarray:
-    """A straight line of ``length`` HR pixels through the middle as a kernel of sum 1: a camera that moved."""
+def line(length: float, angle: float, finer: int = 16) -> np.ndarray:
+    """A straight line of ``length`` HR pixels through the middle as a kernel of sum 1: a camera that moved.
+
+    ``angle``: degrees from the rows.
+    """
     reach = int(np.ceil(length / 2 + 0.5))
     along = (np.arange(finer * 2 * reach) + 0.5) / (finer * 2 * reach) - 0.5
-    angle = np.deg2rad(SHAKE_ANGLE)
-    places = [along * length * turn + reach for turn in (-np.sin(angle), np.cos(angle))]
+    turns = (-np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle)))
+    places = [along * length * turn + reach for turn in turns]
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
     corners = [np.floor(place).astype(int) for place in places]
     parts = [place - corner for place, corner in zip(places, corners, strict=True)]

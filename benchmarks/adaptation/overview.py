@@ -27,7 +27,7 @@ def in_short(domains: Mapping[str, Cells]) -> str:
     ]
     header = [
         "target",
-        "source-only: PSNR-Y, LPIPS",
+        "source-only: PSNR-Y, LPIPS (seeds)",
         "adapted (`plus`)",
         "gap closed, PSNR, LPIPS",
         "both better, in seeds",
@@ -43,14 +43,14 @@ def at_a_glance(domains: Mapping[str, Cells]) -> str:
         for row in ROWS
         if any(row in cells for cells in shown.values())
     ]
-    return markdown(["row: PSNR-Y, LPIPS", *(DOMAINS[domain].title for domain in shown)], lines)
+    return markdown(["row: PSNR-Y, LPIPS (seeds)", *(DOMAINS[domain].title for domain in shown)], lines)
 
 
 def _pair(seeds: Mapping[int, Mapping[str, Any]]) -> str:
-    """Means over the seeds, without their spread."""
+    """Means over the seeds, and how many these are."""
     means = {metric: over([cell["mean"].get(metric) for cell in seeds.values()]) for metric in ("psnr", "lpips")}
     told = [number(value.mean, metric) if value else NONE for metric, value in means.items()]
-    return f"{told[0]} dB, {told[1]}"
+    return f"{told[0]} dB, {told[1]} ({len(seeds)})"
 
 
 def _closed(cells: Cells, metric: str) -> str:

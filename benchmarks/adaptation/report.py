@@ -19,7 +19,7 @@ from overview import at_a_glance, in_short
 from plane import draw_plane
 from rows import BASELINES, ROWS
 from scales import SCALES
-from selection import SELECTION, selection_tables
+from selection import selection_tables
 from sizes import sizes
 from tables import MISSING, NONE, gaps, markdown, number, over, verdict
 
@@ -86,8 +86,7 @@ def document(found: Mapping[str, Mapping[str, Cells]], planes: Mapping[str, Path
         parts.append(f"### In short\n\n{in_short(domains)}\n### All rows at a glance\n\n{at_a_glance(domains)}")
         for domain, cells in domains.items():
             parts.append(f"### {DOMAINS[domain].title}\n\n{domain_table(cells)}\n{command(scale, domain, cells)}\n")
-        parts.append(f"### Choosing the network without ground truth, scale `{scale}`\n\n{SELECTION}\n")
-        parts.append(selection_tables(domains))
+        parts.append(f"### Choosing the network without ground truth, scale `{scale}`\n\n{selection_tables(domains)}")
     return "\n".join(parts)
 
 
@@ -121,11 +120,15 @@ def _seeds(cells: Cells) -> str:
 
 
 def command(scale: str, domain: str, cells: Cells) -> str:
-    """The command that makes a table again."""
-    rows = [row for row in ROWS if row in cells]
-    seeds = sorted({seed for row in rows if row != "bicubic" for seed in cells[row]}) or [0]
-    what = f"--scale {scale} --domains {domain} --rows {' '.join(rows)} --seeds {' '.join(map(str, seeds))}"
-    return f"    python benchmarks/adaptation/run.py {what}\n" if rows else ""
+    """The commands that make a table again: one for the rows of the same seeds."""
+    rows_of: dict[tuple[int, ...], list[str]] = {}
+    for row in (row for row in ROWS if row in cells):
+        rows_of.setdefault(tuple(sorted(cells[row])), []).append(row)
+    return "".join(
+        f"    python benchmarks/adaptation/run.py --scale {scale} --domains {domain} --rows {' '.join(rows)}"
+        f" --seeds {' '.join(map(str, seeds))}\n"
+        for seeds, rows in rows_of.items()
+    )
 
 
 def draw_all_crops(found: Mapping[str, Mapping[str, Cells]], out: Path, folder: Path) -> None:

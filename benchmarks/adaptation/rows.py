@@ -33,12 +33,12 @@ ROWS = {
     "weighted": Row("USR-DA, cyc weighed by D_t"),
     "relativistic": Row("USR-DA, relativistic D_t"),
     "camera": Row("camera alone: the target's blur and noise"),
-    "view_noise": Row("best combination without camera"),
+    "view_noise": Row("without camera: high band, G_t with noise"),
     "plus": Row("best combination"),
-    "realesrgan": Row("Real-ESRGAN's degradations"),
+    "realesrgan": Row("Real-ESRGAN's degradations, a quarter of the patches"),
     "dasr": Row("after DASR"),
     # made to go wrong, for the rule that chooses a network without ground truth
-    "swing": Row("USR-DA, its critic too strong", measurements=12),
-    "overlong": Row("best combination without camera, far too long", measurements=12),
+    "swing": Row("USR-DA, critics 10 and 30 times as strong, twice as long", measurements=12),
+    "overlong": Row("without camera, D_t 3 times as strong, twice as long", measurements=12),
 }
 BASELINES = ("bicubic", "source_only", "oracle")

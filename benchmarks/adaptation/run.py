@@ -64,9 +64,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=shared, help="folder of photographs ($USRDA_SHARED_DATA)")
     parser.add_argument("--out", type=Path, default=OUT, help="images, weights and logs (benchmarks/out/adaptation)")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="what the report reads")
-    again = parser.add_mutually_exclusive_group()
-    again.add_argument("--only-missing", action="store_true", help="leave cells alone that are done (the default)")
-    again.add_argument("--force", action="store_true", help="train and measure again what is asked for")
+    parser.add_argument("--force", action="store_true", help="train and measure again what is asked for")
     parser.add_argument("--cell", nargs=4, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 

@@ -2,33 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite, nan
+from statistics import mean
 from typing import Any
 
-from tables import TARGETS, correlations, markdown, number, over
+from tables import NONE, TARGETS, correlations, markdown, number, over
 
 from usrda_plugin.models.signals.selection import score
 
 SCORE = "selection score"
 CONTROL = "iteration"
+LAST = "last"
+SIGNALS = ("style_distance", "spectrum_gap", "niqe", "lr_consistency", "colour_drift", "grid", "domain_distance")
+"""Signals that are better when they are lower."""
 OFTEN = 6
 """Scored checkpoints from which the order of a cell tells something."""
-SELECTION = f"""Saved checkpoints, measured on the centres of the validation pairs, against the signals of the same
-iteration, in the cells that were scored at least {OFTEN} times: Spearman's rank correlation, mean over the cells (± its
-standard deviation). The score and the distances are better when they are low, so a good one has -1 with PSNR and +1
-with LPIPS. The first row is the control: where networks get better to the end, whatever follows time agrees. Rows that
-are made to go wrong are there for this table."""
+SELECTION = """What a rule would cost that chooses among the scored checkpoints of a training without ground truth: its
+PSNR and LPIPS against the best checkpoint's, on the centres of the validation pairs; the mean over the cells, and the
+worst of them. A signal chooses where it is lowest, the score where the mean of its last three is. `last` takes the end
+of the schedule: that is the rule by which all other numbers of this page are chosen."""
+CORRELATION = f"""Spearman's rank correlation of the signals with the truth, in cells that were scored at least
+{OFTEN} times: mean over the cells (± its standard deviation). The score and the distances are better when they are low,
+so a good one has -1 with PSNR and +1 with LPIPS. The first row is the control: where networks get better to the end,
+whatever follows time agrees. Rows that are made to go wrong are there for this table."""
 
 Cells = Mapping[str, Mapping[int, Mapping[str, Any]]]
 
 
 def selection_tables(domains: Mapping[str, Cells]) -> str:
-    """Correlations of each signal with the truth, and what the choice cost against the best and the last checkpoint."""
+    """What each rule of choice costs, and for cells that were measured often how signals agree with the truth."""
     all_cells = [cell for rows in domains.values() for seeds in rows.values() for cell in seeds.values()]
-    cells = [cell for cell in all_cells if len(_scored(cell)) >= OFTEN]
+    cells = [cell for cell in all_cells if _scored(cell)]
     if not cells:
-        return f"No cell was scored {OFTEN} times.\n"
+        return "No cell has a score.\n"
+    often = [cell for cell in cells if len(_scored(cell)) >= OFTEN]
+    tables = [SELECTION, _cost_table(cells)]
+    if often:
+        tables += [f"The same in the {len(often)} cells that were scored at least {OFTEN} times:", _cost_table(often),
+                   CORRELATION, _correlation_table(often), _choice_table(often)]  # fmt: skip
+    return "\n\n".join(table.strip() for table in tables) + "\n"
+
+
+def _cost_table(cells: Sequence[Mapping[str, Any]]) -> str:
+    lines = []
+    for rule in (LAST, SCORE, *SIGNALS):
+        found = [cost for cell in cells if (cost := cost_of(rule, cell))]
+        told = [
+            f"{number(mean(values), kind)}, {number(max(values), kind)}" if values else NONE
+            for kind, values in ((kind, [cost[kind] for cost in found if kind in cost]) for kind in TARGETS)
+        ]
+        lines += [[rule, *told, str(len(found))]] if found else []
+    return markdown(["chosen by", "PSNR lost, mean, worst", "LPIPS lost, mean, worst", "cells"], lines)
+
+
+def cost_of(rule: str, cell: Mapping[str, Any]) -> dict[str, float] | None:
+    """What is lost against the best of the scored checkpoints, from 0; None where the rule chooses none of them."""
+    points = {point["iter"]: point for point in cell["checkpoints"]}
+    scored = [line for line in _scored(cell) if line["iter"] in points]
+    known = [line for line in scored if line.get(rule) is not None]
+    if not scored or (rule != LAST and not known):
+        return None
+    at = scored[-1] if rule == LAST else min(known, key=lambda line: line[rule])
+    truths = {kind: [points[line["iter"]][kind] for line in scored] for kind in TARGETS}
+    chosen = points[at["iter"]]
+    best = {"psnr": max, "lpips": min}
+    return {kind: abs(chosen[kind] - best[kind](values)) for kind, values in truths.items() if None not in values}
+
+
+def _correlation_table(cells: Sequence[Mapping[str, Any]]) -> str:
     found = [correlations(cell["checkpoints"], with_score(cell)) for cell in cells]
     names = dict.fromkeys([CONTROL, SCORE, *(name for one in found for name in one)])
     lines = []
@@ -36,9 +78,12 @@ def selection_tables(domains: Mapping[str, Cells]) -> str:
         known = {truth: over([one[name][truth] for one in found if name in one]) for truth in TARGETS}
         count = max((value.seeds for value in known.values() if value), default=0)
         lines.append([name, *(number(known[truth], "rank") for truth in TARGETS), str(count)])
-    choices = [line for cell in cells if (line := _choice(cell))]
+    return markdown(["signal", "with PSNR", "with LPIPS", "cells"], lines)
+
+
+def _choice_table(cells: Sequence[Mapping[str, Any]]) -> str:
     header = ["cell", "chosen at", "PSNR chosen", "best", "last", "LPIPS chosen", "best", "last"]
-    return f"{markdown(['signal', 'with PSNR', 'with LPIPS', 'cells'], lines)}\n{markdown(header, choices)}"
+    return markdown(header, [line for cell in cells if (line := _choice(cell))])
 
 
 def with_score(cell: Mapping[str, Any]) -> list[dict[str, Any]]:

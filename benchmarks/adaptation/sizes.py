@@ -16,12 +16,12 @@ def sizes(scale: str, domains: Mapping[str, Cells]) -> str:
     """What was trained, for how long, by which versions."""
     all_cells = [cell for cells in domains.values() for row in cells.values() for cell in row.values()]
     trained = [cell for cell in all_cells if cell["iterations"]]
-    versions = ({**cell["versions"], "commit": cell["commit"]} for cell in all_cells)
-    made = sorted({", ".join(f"{name} {value}" for name, value in each.items()) for each in versions})
+    made = sorted({", ".join(f"{name} {value}" for name, value in cell["versions"].items()) for cell in all_cells})
+    commits = ", ".join(sorted({f"`{cell['commit']}`" for cell in all_cells}))
     patches = ", ".join(f"{side} (scale {factor})" for factor, side in SCALES[scale].lr_patch.items())
     batch = f"Batch {SCALES[scale].batch} (`realesrgan` {SCALES[scale].degraded_batch})"
     without = "" if SCALES[scale].perceptual else " The paper's rows have no perceptual part here."
-    parts = [f"{batch}, LR patches of {patches} pixels; measured with {'; '.join(made)}.{without}\n"]
+    parts = [f"{batch}, LR patches of {patches} pixels; measured with {'; '.join(made)}; commits {commits}.{without}\n"]
     lines = [line for row in ROWS if (line := _size_line(row, [cell for cell in trained if cell["row"] == row]))]
     if lines:
         parts.append(
@@ -35,7 +35,8 @@ def _size_line(row: str, cells: Sequence[Mapping[str, Any]]) -> list[str] | None
         return None
     parameters = _span([cell["parameters"] for cell in cells])
     iterations = _span([count for cell in cells for count in cell["iterations"]])
-    minutes = _span([round(seconds / 60, 1) for cell in cells for seconds in cell["seconds"]])
+    known = [seconds for cell in cells for seconds in cell["seconds"] if seconds is not None]
+    minutes = _span([round(seconds / 60, 1) for seconds in known]) if known else "not known"
     threads = _span([count for cell in cells for count in cell["threads"]])
     return [f"`{row}`", parameters, iterations, f"{minutes} on {threads}"]
 

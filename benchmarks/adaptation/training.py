@@ -29,8 +29,8 @@ def folder_of(name: str, out: Path) -> Path:
     return out / "experiments" / name
 
 
-def finished(name: str, out: Path) -> dict[str, float] | None:
-    """Seconds that a run took, if it is finished."""
+def finished(name: str, out: Path) -> dict[str, Any] | None:
+    """The seconds that a run took, None where they are not known, and its threads, if it is finished."""
     file = out / "finished" / f"{name}.json"
     return json.loads(file.read_text()) if file.is_file() else None
 
@@ -86,15 +86,16 @@ def _run(name: str, out: Path, threads: int) -> None:
     for folder in (log.parent, record.parent):
         folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "usrda_plugin", "train", "-opt", f"options/{name}.yml", "--auto_resume"]
-    # a run that was cut off before keeps its earlier seconds beside its states
+    # a run that was cut off before keeps its earlier seconds beside its states, unless it was killed
     clock = folder_of(name, out) / "seconds.json"
-    started = time.monotonic() - (json.loads(clock.read_text()) if clock.is_file() else 0)
+    earlier = json.loads(clock.read_text()) if clock.is_file() else None if clock.parent.is_dir() else 0
+    started = time.monotonic()
     with log.open("a") as output:
         try:
             code = subprocess.run(command, cwd=out, stdout=output, stderr=subprocess.STDOUT,
                                   env=_environment(threads), check=False).returncode  # fmt: skip
         finally:
-            seconds = time.monotonic() - started
+            seconds = None if earlier is None else earlier + time.monotonic() - started
             if clock.parent.is_dir():
                 clock.write_text(json.dumps(seconds))
     if code:

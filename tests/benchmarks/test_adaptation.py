@@ -19,6 +19,7 @@ import yaml
 
 from usrda_plugin.archs import USRDANet
 from usrda_plugin.runner.options import load_options
+from usrda_plugin.runner.options.inheritance import read_chain
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "adaptation"
 MODULES = [file.stem for file in FOLDER.glob("*.py")]
@@ -86,7 +87,7 @@ def test_noise_grows_with_light_as_the_constants_say(benchmark: SimpleNamespace,
 def test_cameras_shift_nothing(benchmark: SimpleNamespace) -> None:
     cameras = benchmark.degradations
     scene = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    shake = cameras.Camera(shake=cameras.SHAKE)
+    shake = cameras.Camera(shake=cameras.SHAKE, shake_angle=cameras.SHAKE_ANGLE)
     for camera, turn in ((cameras.CAMERAS["optics"], np.s_[:, ::-1]), (shake, np.s_[::-1, ::-1])):
         straight, turned = (
             cameras.photograph(np.ascontiguousarray(image), camera, 4, "") for image in (scene, scene[turn])
@@ -106,7 +107,7 @@ def test_the_defocus_disc_has_a_discs_weight_and_spread(benchmark: SimpleNamespa
 @pytest.mark.parametrize("length", [3.0, 6.4, 11.0])
 def test_a_shake_has_a_lines_spread_and_direction(benchmark: SimpleNamespace, length: float) -> None:
     cameras = benchmark.degradations
-    line, angle = cameras.line(length), np.deg2rad(cameras.SHAKE_ANGLE)
+    line, angle = cameras.line(length, cameras.SHAKE_ANGLE), np.deg2rad(cameras.SHAKE_ANGLE)
     down, right = np.mgrid[: len(line), : len(line)] - len(line) // 2
     assert line.sum() == pytest.approx(1)
     # a uniform line has the variance L^2 / 12 along itself, and sharing out between pixels adds 1/6 to an axis
@@ -114,6 +115,38 @@ def test_a_shake_has_a_lines_spread_and_direction(benchmark: SimpleNamespace, le
     for places, share in ((right, np.cos(angle)), (down, np.sin(angle))):
         assert (line * places).sum() == pytest.approx(0, abs=1e-9)
         assert (line * places**2).sum() == pytest.approx((length * share) ** 2 / 12 + 1 / 6, abs=0.1)
+
+
+def test_a_shaken_camera_spreads_a_point_along_its_line_in_lr_pixels(benchmark: SimpleNamespace) -> None:
+    cameras = benchmark.degradations
+    scene = np.full((128, 128, 3), 60, np.uint8)  # not black, which would cut off what bicubic makes darker
+    scene[60:68, 60:68] = 240
+    shake = cameras.CAMERAS["shaken"]._replace(read_noise=0, shot_noise=0, sharpening=0, jpeg_quality=None)
+    still, shaken = (cameras.photograph(scene, camera, 4, "").astype(float)[..., 0] - 60
+                     for camera in (shake._replace(shake=0), shake))  # fmt: skip
+    down, right = np.mgrid[:32, :32] - 15.5
+
+    def spread(image: np.ndarray, along: float) -> float:
+        places = right * np.cos(along) - down * np.sin(along)
+        return (image * places**2).sum() / image.sum()
+
+    angle = np.deg2rad(cameras.SHAKE_ANGLE)
+    assert spread(shaken, angle) - spread(still, angle) == pytest.approx(cameras.SHAKE**2 / 12, abs=0.03)
+    across = angle + np.pi / 2
+    assert spread(shaken, across) - spread(still, across) == pytest.approx(0, abs=0.03)
+
+
+def test_a_camera_sharpens_its_noise_too(benchmark: SimpleNamespace) -> None:
+    cameras = benchmark.degradations
+    bare = cameras.CAMERAS["shaken"]._replace(jpeg_quality=None)
+    flat = np.full((512, 512, 3), 128, np.uint8)
+    blunt, sharp = (cameras.photograph(flat, camera, 2, "flat").std()
+                    for camera in (bare._replace(sharpening=0), bare))  # fmt: skip
+    # white noise through 1 + a (delta - Gaussian of 1 pixel): the Gaussian's weights are g0 in the middle, g2 squared
+    taps = cv2.getGaussianKernel(7, 1.0).ravel()
+    middle, squared, amount = taps[3] ** 2, (taps**2).sum() ** 2, cameras.SHARPENING
+    gain = ((1 + amount) ** 2 - 2 * (1 + amount) * amount * middle + amount**2 * squared) ** 0.5
+    assert sharp / blunt == pytest.approx(gain, rel=0.02)
 
 
 def test_sharpening_raises_edges_by_its_amount_and_leaves_slopes(benchmark: SimpleNamespace) -> None:
@@ -227,6 +260,32 @@ def test_a_scale_stretches_every_count_of_iterations(benchmark: SimpleNamespace)
         assert full["train"][key] == small["train"][key] * stretch
     assert full["train"]["scheduler"]["milestones"][0] == small["train"]["scheduler"]["milestones"][0] * stretch
     assert full["network_g"]["num_feat"] == full["network_d_t"]["num_feat"] == 64
+
+
+def test_a_row_that_is_made_to_go_wrong_is_saved_and_measured_as_often_as_it_says(benchmark: SimpleNamespace) -> None:
+    options = benchmark.trainings.options_of(benchmark.trainings.Cell("small", "nikon", "swing", 0), "x")
+    assert benchmark.rows.ROWS["swing"].measurements == 12
+    assert options["train"]["total_iter"] == 1200
+    assert options["logger"]["save_checkpoint_freq"] == options["val"]["val_freq"] == 100
+
+
+@pytest.mark.parametrize("name", ["train_usrda_plus.yml", "train_usrda_x2.yml", "demo_usrda.yml"])
+def test_the_recipe_that_is_shipped_is_the_one_that_was_measured(name: str) -> None:
+    measured = read_chain(FOLDER / "options/plus.yml").opt
+    shipped = read_chain(FOLDER.parents[1] / "options" / name).opt
+    terms = [key for key, block in measured["train"].items() if key.endswith("_opt") and block]
+    assert terms == [key for key in measured["train"] if key.endswith("_opt")]
+    assert {key for key, block in shipped["train"].items() if key.endswith("_opt") and block} == set(terms)
+    for term in terms:
+        assert shipped["train"][term] == measured["train"][term], term
+    critics = {key for key, block in shipped.items() if key.startswith("network_d") and block}
+    assert critics == {key for key in measured if key.startswith("network_d")}
+    for critic in critics:
+        assert [shipped[critic].get(key) for key in ("view", "num_down")] == [
+            measured[critic][key] for key in ("view", "num_down")
+        ]
+    assert shipped["network_g"].get("noise_ch", 0) == measured["network_g"].get("noise_ch", 0)
+    assert shipped["datasets"]["train"]["degradation"] == measured["datasets"]["train"]["degradation"]
 
 
 def test_domains_of_one_source_start_from_one_network_and_each_seed_from_its_own(benchmark: SimpleNamespace) -> None:
@@ -431,7 +490,8 @@ def test_the_report_has_what_was_measured_and_says_what_is_missing(benchmark: Si
     assert nikon["sty"][0] == "missing"
     text = page.read_text()
     assert "2 seeds: source_only, oracle, plus." in text
-    assert "--scale small --domains nikon --rows bicubic source_only oracle plus --seeds 0 1" in text
+    assert "--scale small --domains nikon --rows bicubic --seeds 0\n" in text
+    assert "--scale small --domains nikon --rows source_only oracle plus --seeds 0 1\n" in text
     assert "All rows are missing." in text.split("### City100 iPhone")[1]
     assert "Scale `full`" not in text
 
@@ -449,6 +509,10 @@ def test_the_report_shows_what_the_choice_without_ground_truth_was_worth(
     page = tmp_path / "results.md"
     assert benchmark.report.main(["--results", str(tmp_path), "--write", str(page)]) == 0
     text = page.read_text()
+    # swing: the score chooses 600, the best; style_distance 450, .2 dB below; the end is as far below. plus: all .2
+    assert "| last | 0.20, 0.20 | – | 2 |" in text
+    assert "| selection score | 0.10, 0.20 | – | 2 |" in text
+    assert "| style_distance | 0.20, 0.20 | – | 2 |" in text
     # ranks of PSNR 1, 2, 3.5, 6, 5, 3.5, of the distance 5, 3.5, 1, 2, 3.5, 6: one cell, measured often enough
     assert "| style_distance | -0.44 | – | 1 |" in text
     assert "| iteration | 0.70 | – | 1 |" in text
@@ -467,6 +531,9 @@ def test_the_picture_shows_each_row_where_its_means_are(benchmark: SimpleNamespa
     (axis,) = figure.axes
     found = {bars.get_label(): tuple(float(place[0]) for place in bars.lines[0].get_data()) for bars in axis.containers}
     assert found == {"source-only": (0.5, 28.0), "best combination": (pytest.approx(0.35), 29.5)}
+    bars = next(bars for bars in axis.containers if bars.get_label() == "best combination")
+    spans = [np.ptp(line.get_segments()[0], axis=0).max() for line in bars.lines[2]]
+    assert spans == pytest.approx([2 * 0.1 / 2**0.5, 2 * 1 / 2**0.5])
     assert axis.xaxis_inverted()
     page = tmp_path / "results.md"
     assert benchmark.report.main(["--results", str(tmp_path), "--write", str(page)]) == 0

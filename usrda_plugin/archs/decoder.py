@@ -24,7 +24,7 @@ class Decoder(nn.Module):
         num_block: RRDB blocks; with none and no ``conv_first`` the decoder is RRDBNet's upsampler alone.
         num_grow_ch: channels that each dense layer of an RRDB block adds.
         conv_first: begin with a convolution.
-        noise_ch: channels of noise beside the features (needs ``conv_first``); at first it has no effect.
+        noise_ch: channels of noise beside the features (needs ``conv_first``).
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Decoder(nn.Module):
         super().__init__()
         assert conv_first or not noise_ch
         self.noise_ch = noise_ch
-        self.conv_first = _conv_first(num_feat, noise_ch) if conv_first else nn.Identity()
+        self.conv_first = nn.Conv2d(num_feat + noise_ch, num_feat, 3, 1, 1) if conv_first else nn.Identity()
         self.body = Blocks(num_block, num_feat, num_grow_ch)
         self.conv_body = nn.Conv2d(num_feat, num_feat, 3, 1, 1) if num_block else None
         self.steps = STEPS[enlarge]
@@ -69,12 +69,3 @@ class Decoder(nn.Module):
             assert conv_up is not None
             features = self.lrelu(conv_up(F.interpolate(features, scale_factor=factor, mode="nearest")))
         return self.conv_last(self.lrelu(self.conv_hr(features)))
-
-
-def _conv_first(num_feat: int, noise_ch: int) -> nn.Conv2d:
-    conv = nn.Conv2d(num_feat + noise_ch, num_feat, 3, 1, 1)
-    # noise begins at strength zero, as StyleGAN's does (Karras et al. 2019): random strength would be many times a
-    # sensor's, and G_SR would learn to smooth before D_t has taught G_t how much there is
-    with torch.no_grad():
-        conv.weight[:, num_feat:] = 0
-    return conv

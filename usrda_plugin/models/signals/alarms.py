@@ -112,7 +112,7 @@ def _last(history: History, name: str, absent: float = float("nan")) -> float:
 
 def _is_noise_free(signals: Line) -> bool:
     drawn, there = (signals.get(name, float("nan")) for name in ("noise", "target_noise"))
-    # noise begins at zero, and stays there until D_t judges; nan is no alarm
+    # before D_t judges, nobody has told G_t how much there is; nan is no alarm
     return "d_t_accuracy" in signals and there >= NOISY_CAMERA and drawn < NOISE_FREE * there
 
 

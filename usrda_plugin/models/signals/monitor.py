@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +112,7 @@ class Monitor:
         history = [line for line in self.record.history if line["iter"] > model.psnr_iter]
         if not self.selects:
             return
-        if len(history) == 1 and isnan(history[0].get("style_distance", nan)):
+        if len(history) == 1 and ("style_distance" not in history[0] or len(self.crops.x_t) < 2):
             get_root_logger().warning(NO_SCORE)
         if self.best.consider(history, model.save_best):
             get_root_logger().info(f"Best without ground truth so far (score {self.best.lowest:.4g}): net_g_best.pth")
