@@ -153,13 +153,13 @@ of one seed.
 what the same network learns from true pairs in as many iterations. On City100 these are four scenes a fold, and on the
 synthetic domains as many photographs as the source has: a ceiling for this training, not for super-resolution.
 
-**The stopping rule** is the end of a schedule that is the same for all rows and domains: published is the average of the
-weights there. No ground truth chooses it, and no signal; what choosing by signals would give is the last section.
+**The stopping rule** is the end of a schedule that is the same for all rows and domains: published is the average of
+the weights there. No ground truth chooses it, and no signal; what choosing by signals would give is the last section.
 
-**What was looked at while the recipe was made**: seed 0 of City100 and of the first two synthetic domains. The options of
-`plus` and `camera` were found there, and so was the rule by which the camera's noise is estimated. The domain that is held
-out has another camera, which no choice has seen; its scenes are those of the other synthetic domains. Other scenes and
-cameras are the test that counts.
+**What was looked at while the recipe was made**: seed 0 of City100 and of the first two synthetic domains. The options
+of `plus` and `camera` were found there, and so was the rule by which the camera's noise is estimated. The domain that
+is held out has another camera, which no choice has seen; its scenes are those of the other synthetic domains. Other
+scenes and cameras are the test that counts.
 """
 
 if __name__ == "__main__":
