@@ -125,7 +125,7 @@ def _words(subject: Subject, weights: Mapping[str, Any]) -> dict[str, Any]:
         "numbers": "\n".join(_table(subject, each, Path(weights["file"]).stem) for each in subject.comparisons),
         **{key: training[key] for key in ("seed", "iterations", "threads")},
         "s": "s" * (training["threads"] > 1),
-        "minutes": f"{training['seconds'] / 60:.1f}",
+        "minutes": _minutes(training["seconds"]),
         "made_by": ", ".join(f"{name} {value}" for name, value in training["versions"].items()),
         "commit": _commit(training["commit"]),
         "size": weights["bytes"],
@@ -134,6 +134,11 @@ def _words(subject: Subject, weights: Mapping[str, Any]) -> dict[str, Any]:
         "network": "".join(f"      {line}\n" for line in network.splitlines()),
         "terms": "\n".join(f"* {name}, {TERMS[name]}" for name in subject.seen),
     }
+
+
+def _minutes(seconds: float | None) -> str:
+    # a training that was killed on its way has lost its clock
+    return "an unknown number of" if seconds is None else f"{seconds / 60:.1f}"
 
 
 def _parameters(subject: Subject) -> str:

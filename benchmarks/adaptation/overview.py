@@ -7,7 +7,7 @@ from typing import Any
 
 from domains import DOMAINS
 from rows import ROWS
-from tables import MISSING, NONE, gaps, markdown, number, over, verdict
+from tables import MISSING, NONE, beats, gaps, markdown, number, over
 
 Cells = Mapping[str, Mapping[int, Mapping[str, Any]]]
 
@@ -59,5 +59,5 @@ def _closed(cells: Cells, metric: str) -> str:
 
 
 def _better(cells: Cells) -> str:
-    answers = verdict(cells["plus"], cells["source_only"])
-    return f"{answers.count('yes')} of {len(cells['plus'])}"
+    better = [beats(cell, cells["source_only"].get(seed)) for seed, cell in cells["plus"].items()]
+    return f"{better.count(True)} of {len(better)}"

@@ -60,14 +60,20 @@ def cost_of(rule: str, cell: Mapping[str, Any]) -> dict[str, float] | None:
     """What is lost against the best of the scored checkpoints, from 0; None where the rule chooses none of them."""
     points = {point["iter"]: point for point in cell["checkpoints"]}
     scored = [line for line in _scored(cell) if line["iter"] in points]
-    known = [line for line in scored if line.get(rule) is not None]
-    if not scored or (rule != LAST and not known):
+    at = _chosen(rule, scored)
+    if at is None:
         return None
-    at = scored[-1] if rule == LAST else min(known, key=lambda line: line[rule])
     truths = {kind: [points[line["iter"]][kind] for line in scored] for kind in TARGETS}
-    chosen = points[at["iter"]]
     best = {"psnr": max, "lpips": min}
-    return {kind: abs(chosen[kind] - best[kind](values)) for kind, values in truths.items() if None not in values}
+    return {kind: abs(points[at][kind] - best[kind](values)) for kind, values in truths.items() if None not in values}
+
+
+def _chosen(rule: str, scored: Sequence[Mapping[str, Any]]) -> int | None:
+    """The iteration that a rule chooses among scored lines; None where it knows none of them."""
+    if rule == LAST:
+        return scored[-1]["iter"] if scored else None
+    known = [line for line in scored if line.get(rule) is not None]
+    return min(known, key=lambda line: line[rule])["iter"] if known else None
 
 
 def _correlation_table(cells: Sequence[Mapping[str, Any]]) -> str:
@@ -107,7 +113,7 @@ def _scored(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _choice(cell: Mapping[str, Any]) -> list[str] | None:
     """What the rule would have chosen, on the cell's checkpoints; None where that one is gone."""
     points = cell["checkpoints"]
-    at = min(_scored(cell), key=lambda line: line[SCORE])["iter"]
+    at = _chosen(SCORE, _scored(cell))
     chosen = next((point for point in points if point["iter"] == at), None)
     if chosen is None:
         return None

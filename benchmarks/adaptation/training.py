@@ -86,9 +86,8 @@ def _run(name: str, out: Path, threads: int) -> None:
     for folder in (log.parent, record.parent):
         folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "usrda_plugin", "train", "-opt", f"options/{name}.yml", "--auto_resume"]
-    # a run that was cut off before keeps its earlier seconds beside its states, unless it was killed
     clock = folder_of(name, out) / "seconds.json"
-    earlier = json.loads(clock.read_text()) if clock.is_file() else None if clock.parent.is_dir() else 0
+    earlier = seconds_before(clock)
     started = time.monotonic()
     with log.open("a") as output:
         try:
@@ -101,6 +100,13 @@ def _run(name: str, out: Path, threads: int) -> None:
     if code:
         raise TrainingFailed(f"{name}: basicsr train ended with {code}; the end of {log}:\n{log.read_text()[-1500:]}")
     record.write_text(json.dumps({"seconds": seconds, "threads": threads}))
+
+
+def seconds_before(clock: Path) -> float | None:
+    """Seconds that a run took before it was cut off, from beside its states; None where a kill has lost them."""
+    if not clock.parent.is_dir():
+        return 0
+    return json.loads(clock.read_text()) if clock.is_file() else None
 
 
 def _environment(threads: int) -> dict[str, str]:

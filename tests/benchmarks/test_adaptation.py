@@ -367,6 +367,17 @@ def command(benchmark: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_pat
     return run
 
 
+def test_seconds_go_on_after_a_cut_and_are_unknown_after_a_kill(benchmark: SimpleNamespace, tmp_path: Path) -> None:
+    clock = tmp_path / "run/seconds.json"
+    assert benchmark.training.seconds_before(clock) == 0
+    clock.parent.mkdir()
+    assert benchmark.training.seconds_before(clock) is None
+    clock.write_text("41.5")
+    assert benchmark.training.seconds_before(clock) == 41.5
+    clock.write_text("null")
+    assert benchmark.training.seconds_before(clock) is None
+
+
 def test_cells_that_are_measured_are_left_alone_until_they_are_forced(command: Any, tmp_path: Path) -> None:
     rows = ["--rows", "plus", "source_only", "bicubic", "--seeds", "0", "1"]
     cells = [f"small/nikon/{each}" for each in ("source_only/seed0", "source_only/seed1", "bicubic/seed0", "plus/seed0",

@@ -164,6 +164,14 @@ def test_a_card_tells_people_what_was_compared_and_seen(ship: ModuleType, traine
     assert str(trained) not in text
 
 
+def test_a_card_says_where_a_kill_has_lost_the_minutes(ship: ModuleType, trained: Path) -> None:
+    (file,) = trained.glob("results/small/nikon/plus/seed0/metrics.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"seconds": [None]}))
+    assert run(ship, trained) == 0
+    text = (trained / "pretrained/usrda_nikon_x2.md").read_text(encoding="utf-8")
+    assert "an unknown number of minutes on 1 CPU thread;" in text
+
+
 def test_the_card_of_the_demo_has_what_the_demo_measured(ship: ModuleType, trained: Path) -> None:
     run(ship, trained)
     card = trained / "pretrained" / f"{DEMO}.md"
