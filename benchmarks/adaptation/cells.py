@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from domains import DOMAINS, fold_names
 from evaluation import PER_CHECKPOINT, Values, means, measure, parameters_of, read_pairs
 from rows import BASELINES, ROWS
@@ -93,6 +95,7 @@ def _measured(cell: Cell, trainings: list[Training], places: Places) -> dict[str
         "iterations": [training.options["train"]["total_iter"] for training in trainings],
         "seconds": [None if run["seconds"] is None else round(run["seconds"], 1) for run in runs],
         "threads": [run["threads"] for run in runs],
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
         "parameters": parameters,
         "versions": {"usrda_plugin": __version__, **{name: version(name) for name in ("torch", "basicsr")}},
         "commit": _commit(),
@@ -146,12 +149,17 @@ def _copy_signals(trainings: list[Training], places: Places, folder: Path) -> No
 
 
 def _commit() -> str | None:
-    """The commit of the working tree, with a plus where files have been changed since."""
+    """The commit of the working tree, with a plus where files have been changed since.
+
+    A copy without its history is told by ``$USRDA_COMMIT`` which it is.
+    """
     git = ["git", "-C", str(Path(__file__).parent)]
     head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
     changed = subprocess.run([*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True,
                              check=False)  # fmt: skip
-    return None if head.returncode else head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+    if head.returncode:
+        return os.environ.get("USRDA_COMMIT")
+    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
 def _text(file: Path) -> str | None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import usrda_plugin  # noqa: F401  (before BasicSR and torchvision, which it mends)
 from usrda_plugin.inference import Tiling, Upscaler, read_picture
+from usrda_plugin.inference.engine import choose_device
 from usrda_plugin.metrics import colour_shift, find_alexnet_weights, lpips, niqe, psnr, ssim
 
 Values = dict[str, float | None]
@@ -70,9 +71,9 @@ def measure(network: nn.Module, pairs: Iterator[Pair], factor: int, wanted: Sequ
 
 
 def _values(upscaler: Upscaler, pair: Pair, metrics: Mapping[str, Callable[..., Tensor] | None]) -> Values:
-    made = upscaler.levels(pair.lr[0].permute(1, 2, 0).numpy())
-    image = torch.from_numpy(made).permute(2, 0, 1)[None]
-    found = {name: None if metric is None else metric(image, pair.hr).item() for name, metric in metrics.items()}
+    made = torch.from_numpy(upscaler.levels(pair.lr[0].permute(1, 2, 0).numpy())).permute(2, 0, 1)[None]
+    image, hr = (levels.to(choose_device("auto")) for levels in (made, pair.hr))
+    found = {name: None if metric is None else metric(image, hr).item() for name, metric in metrics.items()}
     return {name: None if value is None or not math.isfinite(value) else value for name, value in found.items()}
 
 

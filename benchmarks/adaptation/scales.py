@@ -32,6 +32,8 @@ class Scale(NamedTuple):
     critic_feat: int = 16
     workers: int = 0
     """Processes that load images."""
+    rate: float = 1
+    """Learning rates over those that the option files say: a deep network takes smaller steps."""
 
 
 PATCHES = MappingProxyType({2: 24, 4: 24})
@@ -46,7 +48,7 @@ SCALES = {
                    ("bicubic", "source_only", "plus", "sty"), measurements=3, checkpoint_side=64),
     # the table: a cell takes minutes on one core of a CPU
     "small": Scale(1, 8, PATCHES, False, ALL, ()),
-    # a network as large as ESRGAN's, for a GPU
-    "full": Scale(40, 16, PATCHES, True, ALL, (), degraded_batch=16, measurements=20, network=RRDB, critic_feat=64,
-                  workers=4),
+    # a network as large as ESRGAN's, for a GPU: a cell takes minutes there
+    "full": Scale(1.6, 16, PATCHES, True, ALL, (), degraded_batch=16, network=RRDB, critic_feat=64, workers=4,
+                  rate=0.2),
 }  # fmt: skip

@@ -24,9 +24,7 @@ def sizes(scale: str, domains: Mapping[str, Cells]) -> str:
     parts = [f"{batch}, LR patches of {patches} pixels; measured with {'; '.join(made)}; commits {commits}.{without}\n"]
     lines = [line for row in ROWS if (line := _size_line(row, [cell for cell in trained if cell["row"] == row]))]
     if lines:
-        parts.append(
-            markdown(["row", "parameters", "iterations", "minutes, beside other work, on threads of the CPU"], lines)
-        )
+        parts.append(markdown(["row", "parameters", "iterations", "minutes of a training, beside other work"], lines))
     return "\n".join(parts)
 
 
@@ -37,8 +35,14 @@ def _size_line(row: str, cells: Sequence[Mapping[str, Any]]) -> list[str] | None
     iterations = _span([count for cell in cells for count in cell["iterations"]])
     known = [seconds for cell in cells for seconds in cell["seconds"] if seconds is not None]
     minutes = _span([round(seconds / 60, 1) for seconds in known]) if known else "not known"
-    threads = _span([count for cell in cells for count in cell["threads"]])
-    return [f"`{row}`", parameters, iterations, f"{minutes} on {threads}"]
+    return [f"`{row}`", parameters, iterations, f"{minutes} on {_devices(cells)}"]
+
+
+def _devices(cells: Sequence[Mapping[str, Any]]) -> str:
+    """What cells were trained on: GPUs by their name, a CPU by its threads."""
+    gpus = sorted({cell["device"] for cell in cells if cell.get("device", "CPU") != "CPU"})
+    threads = [count for cell in cells if cell.get("device", "CPU") == "CPU" for count in cell["threads"]]
+    return " and ".join([*gpus, *[f"a CPU's threads: {_span(threads)}"] * bool(threads)])
 
 
 def _span(values: Sequence[float]) -> str:

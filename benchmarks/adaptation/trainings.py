@@ -104,8 +104,10 @@ def _stretch(options: Options, scale: Scale, measurements: int) -> None:
 
 
 def _size(options: Options, scale: Scale, factor: int) -> None:
-    """Set the sizes of networks, patches and batches."""
+    """Set the sizes of networks, patches and batches, and the rates that go with them."""
     options["network_g"] |= {"scale": factor, **scale.network}
+    for optimizer in (options["train"][key] for key in ("optim_g", "optim_d") if key in options["train"]):
+        optimizer["lr"] = round(optimizer["lr"] * scale.rate, 9)
     for key in ("network_d", "network_d_f", "network_d_t", "network_d_y", "network_d_h"):
         if options.get(key):
             options[key]["num_feat"] = scale.critic_feat
