@@ -55,6 +55,7 @@ STOCK = {"gradient_checkpointing": False}  # BasicSR's own blocks
 SAME = {"textbook": 1e-5, "joint_batches": 1e-5, "channels_last": 1e-5, "fused_adam": 1e-5, "compile": 1e-4,
         "gradient_checkpointing: false": 0, "gradient_checkpointing: block": 0,
         "gradient_accumulation_steps: 2": 1e-5}  # fmt: skip
+SAME_ON_GPU = 1e-5  # at least: cuDNN may take another kernel where memory lies otherwise
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -215,6 +216,7 @@ def disagreements(chosen: argparse.Namespace) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         expected = outcome("one pass", chosen, folder)
         for name, tolerance in SAME.items():
+            tolerance = max(tolerance, SAME_ON_GPU) if chosen.device == "cuda" else tolerance
             difference = distance(expected, outcome(name, chosen, folder))
             if not difference <= tolerance:
                 lines.append(f"{name}: differs from one pass by {difference:.1e}, expected at most {tolerance:.0e}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from importlib.metadata import version
@@ -149,17 +148,12 @@ def _copy_signals(trainings: list[Training], places: Places, folder: Path) -> No
 
 
 def _commit() -> str | None:
-    """The commit of the working tree, with a plus where files have been changed since.
-
-    A copy without its history is told by ``$USRDA_COMMIT`` which it is.
-    """
+    """The commit of the working tree, with a plus where files have been changed since."""
     git = ["git", "-C", str(Path(__file__).parent)]
     head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
     changed = subprocess.run([*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True,
                              check=False)  # fmt: skip
-    if head.returncode:
-        return os.environ.get("USRDA_COMMIT")
-    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+    return None if head.returncode else head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
 def _text(file: Path) -> str | None:

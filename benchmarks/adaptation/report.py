@@ -46,8 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", type=Path, default=HERE.parents[1] / "docs/results.md", metavar="FILE")
     parser.add_argument("--crops", type=Path, metavar="FOLDER", help="draw crops by the networks of seed 0")
     chosen = parser.parse_args(arguments)
-    found = {scale: {domain: read_cells(chosen.results / scale / domain) for domain in SCALES[scale].domains}
-             for scale in chosen.scales}  # fmt: skip
+    found = {scale: read_scale(chosen.results / scale, SCALES[scale].domains) for scale in chosen.scales}
     found = {scale: domains for scale, domains in found.items() if any(domains.values())}
     if not found:
         print(
@@ -61,6 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.crops:
         draw_all_crops(found, chosen.out, chosen.crops)
     return 0
+
+
+def read_scale(folder: Path, domains: Sequence[str]) -> dict[str, Cells]:
+    """The cells of a scale: of its own domains, and of others that were run."""
+    cells = {domain: read_cells(folder / domain) for domain in DOMAINS}
+    return {domain: found for domain, found in cells.items() if found or domain in domains}
 
 
 def read_cells(folder: Path) -> Cells:
@@ -85,16 +90,19 @@ def document(found: Mapping[str, Mapping[str, Cells]], planes: Mapping[str, Path
             parts.append(f"![PSNR and LPIPS of the rows]({plane.name})\n")
         parts.append(f"### In short\n\n{in_short(domains)}\n### All rows at a glance\n\n{at_a_glance(domains)}")
         for domain, cells in domains.items():
-            parts.append(f"### {DOMAINS[domain].title}\n\n{domain_table(cells)}\n{command(scale, domain, cells)}\n")
+            parts.append(
+                f"### {DOMAINS[domain].title}\n\n{domain_table(scale, cells)}\n{command(scale, domain, cells)}\n"
+            )
         parts.append(f"### Choosing the network without ground truth, scale `{scale}`\n\n{selection_tables(domains)}")
     return "\n".join(parts)
 
 
-def domain_table(cells: Cells) -> str:
-    """A row of the table for each row of the matrix, run or not, and how many seeds stand behind it."""
+def domain_table(scale: str, cells: Cells) -> str:
+    """A row of the table for each row of the scale, and for others that were run; how many seeds stand behind it."""
     if not cells:
         return f"All rows are {MISSING}.\n"
-    return markdown(HEADER, [_line(row, cells) for row in ROWS]) + f"\n{_seeds(cells)}\n"
+    shown = [row for row in ROWS if row in cells or row in (SCALES[scale].rows or ROWS)]
+    return markdown(HEADER, [_line(row, cells) for row in shown]) + f"\n{_seeds(cells)}\n"
 
 
 def _line(row: str, cells: Cells) -> list[str]:

@@ -49,6 +49,6 @@ SCALES = {
     # the table: a cell takes minutes on one core of a CPU
     "small": Scale(1, 8, PATCHES, False, ALL, ()),
     # a network as large as ESRGAN's, for a GPU: a cell takes minutes there
-    "full": Scale(0.6, 16, PATCHES, True, ALL, (), degraded_batch=16, network=RRDB, critic_feat=64, workers=4,
-                  rate=0.2),
+    "full": Scale(0.6, 16, PATCHES, True, REAL, ("bicubic", "source_only", "oracle", "usrda", "camera", "plus"),
+                  degraded_batch=16, network=RRDB, critic_feat=64, workers=4, rate=0.2),
 }  # fmt: skip

@@ -42,7 +42,7 @@ def _devices(cells: Sequence[Mapping[str, Any]]) -> str:
     """What cells were trained on: GPUs by their name, a CPU by its threads."""
     gpus = sorted({cell["device"] for cell in cells if cell.get("device", "CPU") != "CPU"})
     threads = [count for cell in cells if cell.get("device", "CPU") == "CPU" for count in cell["threads"]]
-    return " and ".join([*gpus, *[f"a CPU's threads: {_span(threads)}"] * bool(threads)])
+    return " and ".join([*gpus, f"CPU threads: {_span(threads)}"] if threads else gpus)
 
 
 def _span(values: Sequence[float]) -> str:

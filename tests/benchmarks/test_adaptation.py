@@ -260,6 +260,9 @@ def test_a_scale_stretches_every_count_of_iterations(benchmark: SimpleNamespace)
         assert full["train"][key] == small["train"][key] * stretch
     assert full["train"]["scheduler"]["milestones"][0] == small["train"]["scheduler"]["milestones"][0] * stretch
     assert full["network_g"]["num_feat"] == full["network_d_t"]["num_feat"] == 64
+    for optimizer in ("optim_g", "optim_d"):
+        rate = small["train"][optimizer]["lr"] * benchmark.scales.SCALES["full"].rate
+        assert full["train"][optimizer]["lr"] == pytest.approx(rate)
 
 
 def test_a_row_that_is_made_to_go_wrong_is_saved_and_measured_as_often_as_it_says(benchmark: SimpleNamespace) -> None:
@@ -505,6 +508,25 @@ def test_the_report_has_what_was_measured_and_says_what_is_missing(benchmark: Si
     assert "--scale small --domains nikon --rows source_only oracle plus --seeds 0 1\n" in text
     assert "All rows are missing." in text.split("### City100 iPhone")[1]
     assert "Scale `full`" not in text
+
+
+@pytest.mark.parametrize(
+    ("devices", "told"),
+    [
+        ([None, "CPU"], "2.0 on CPU threads: 1"),  # cells of before there was a GPU do not name one
+        (["NVIDIA X", "NVIDIA X"], "2.0 on NVIDIA X"),
+        (["NVIDIA X", None], "2.0 on NVIDIA X and CPU threads: 1"),
+    ],
+)
+def test_the_report_tells_on_what_a_row_was_trained(
+    benchmark: SimpleNamespace, devices: list[str | None], told: str
+) -> None:
+    cells = {
+        seed: {"row": "plus", "iterations": [600], "seconds": [120], "threads": [1], "parameters": 7, "commit": "c",
+               "versions": {}, **({"device": device} if device else {})}
+        for seed, device in enumerate(devices)
+    }  # fmt: skip
+    assert f"| `plus` | 7 | 600 | {told} |" in benchmark.sizes.sizes("small", {"nikon": {"plus": cells}})
 
 
 def test_the_report_shows_what_the_choice_without_ground_truth_was_worth(

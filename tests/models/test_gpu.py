@@ -100,7 +100,7 @@ def test_switches_change_no_loss_on_the_gpu(tmp_path, train):
 def test_basicsr_train_takes_the_gpu(tmp_path, monkeypatch, num_gpu):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    for root, side in (("hr", 64), ("lr", 40)):
+    for root, side in (("hr", 192), ("lr", 96)):
         Path(root).mkdir()
         for number in range(2):
             cv2.imwrite(f"{root}/{number}.png", rng.integers(0, 256, (side, side, 3), dtype=np.uint8))
