@@ -38,7 +38,8 @@ def fail_with(fault: BaseException) -> Callable[..., None]:
 
 def test_all_of_basicsrs_flags_are_handed_on(started: dict[str, Any]) -> None:
     line = (
-        "train -opt a.yml --launcher pytorch --auto_resume --debug --plugin one --plugin two.py --force_yml a:b=1 c=2"
+        "train -opt a.yml --launcher pytorch --auto_resume --debug --plugin one --plugin two.py --time_limit 1:02:03.5"
+        " --force_yml a:b=1 c=2"
     )
     assert main(line.split()) == 0
     assert started == {
@@ -49,7 +50,16 @@ def test_all_of_basicsrs_flags_are_handed_on(started: dict[str, Any]) -> None:
         "launcher": "pytorch",
         "auto_resume": True,
         "debug": True,
+        "time_limit": 3723.5,
     }
+
+
+@pytest.mark.parametrize("time", ["soon", "1:2:3:4", "-5", "nan", ""])
+def test_a_time_limit_is_a_time(time: str, started: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "-opt", "a.yml", f"--time_limit={time}"])
+    assert ended.value.code == 2
+    assert "--time_limit" in capsys.readouterr().err
 
 
 def test_a_test_has_no_resume(started: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

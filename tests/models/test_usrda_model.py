@@ -265,7 +265,7 @@ def test_a_save_that_fails_leaves_the_file_before_it(tmp_path, monkeypatch):
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
 
     def full_disk(content, file):
-        Path(file).write_bytes(b"half")
+        file.write(b"half")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(torch, "save", full_disk)

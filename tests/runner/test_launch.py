@@ -21,6 +21,9 @@ from usrda_plugin.runner.launch import SetupError
 OPTIONS = {"name": "run", "num_gpu": 1, "datasets": {}, "path": {}, "logger": {}, "manual_seed": 0}
 Pipeline = Callable[[str], None]
 
+# what a run asks of a model
+model = SimpleNamespace(**dict.fromkeys(("save", "validation", "update_learning_rate", "resume_training")))
+
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
@@ -29,7 +32,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
     monkeypatch.setattr(launch, "load_options", lambda file, *, is_train, overrides: yaml.safe_load(file.read_text()))
     monkeypatch.setattr(launch, "dump_options", lambda options, file: file.write_text(yaml.safe_dump(options)))
     monkeypatch.setattr(launch, "load_plugins", lambda modules: [])
-    monkeypatch.setattr(runner, "build_model", lambda opt: "model")
+    monkeypatch.setattr(runner, "build_model", lambda opt: model)
     file = tmp_path / "options.yml"
     file.write_text(yaml.safe_dump(OPTIONS))
 
@@ -132,7 +135,7 @@ def test_a_fault_during_training_keeps_its_traceback_and_its_files(
 ) -> None:
     def pipeline(root: str) -> None:
         (tmp_path / "experiments" / "run").mkdir(parents=True)
-        assert import_module("basicsr.train").build_model({}) == "model"
+        assert import_module("basicsr.train").build_model({}) is model
         raise fault
 
     with pytest.raises(type(fault)) as caught:

@@ -83,7 +83,15 @@ def test_a_dataset_drawn_by_number_gets_the_stream_and_others_basicsrs_sampler()
     stream.set_epoch(5)
     assert list(stream) == [60 + 2 * k + 1 for k in range(6)]
     assert max(sampler.__wrapped__(ByNumber(range(4)), 2, 1, 3)) < 4
-    assert type(sampler(list(range(4)), 2, 1, 3)) is sampler.__wrapped__
+    others = sampler(list(range(4)), 2, 1, 3)
+    assert isinstance(others, sampler.__wrapped__)
+    whole = [sampler.__wrapped__(list(range(4)), 2, 1, 3) for _ in range(2)]
+    for epoch, theirs in enumerate(whole):
+        theirs.set_epoch(epoch)
+    assert list(others) == list(whole[0])
+    others.go_on(1, 2)
+    others.set_epoch(1)
+    assert list(others) == list(whole[1])[2:]
 
 
 def test_workers_draw_anew_in_each_epoch() -> None:

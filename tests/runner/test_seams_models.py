@@ -56,8 +56,10 @@ def resume_options(tmp_path: Path, auto_resume: bool) -> dict[str, Any]:
     states.mkdir(parents=True)
     for iteration in (8, 16, 100):
         torch.save({"iter": iteration, "epoch": 1}, states / f"{iteration}.state")
-    path = {"training_states": str(states), "models": "models", "resume_state": str(states / "16.state")}
-    return {"name": "run", "auto_resume": auto_resume, "path": path, "network_g": {}}
+        torch.save({"params": {}}, states / f"net_g_{iteration}.pth")
+    path = {"training_states": str(states), "models": str(states), "experiments_root": str(states.parent)}
+    path["resume_state"] = str(states / "16.state")
+    return {"name": "run", "auto_resume": auto_resume, "path": path, "network_g": {}, "rank": 0}
 
 
 def test_auto_resume_looks_where_the_run_keeps_its_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +68,7 @@ def test_auto_resume_looks_where_the_run_keeps_its_states(tmp_path: Path, monkey
     options = resume_options(tmp_path, auto_resume=True)
     assert load.__wrapped__(options) is None, "BasicSR finds nothing and would start again at 0"
     assert load(options)["iter"] == 100
-    assert options["path"]["pretrain_network_g"] == str(Path("models", "net_g_100.pth"))
+    assert options["path"]["pretrain_network_g"] == str(tmp_path / "elsewhere/training_states/net_g_100.pth")
 
 
 def test_a_run_resumes_without_a_gpu(tmp_path: Path) -> None:
@@ -79,7 +81,8 @@ def test_a_run_resumes_without_a_gpu(tmp_path: Path) -> None:
 
 
 def test_a_run_without_states_starts_afresh(tmp_path: Path) -> None:
-    options = {"auto_resume": True, "path": {"training_states": str(tmp_path / "none")}}
+    path = dict.fromkeys(("training_states", "models", "experiments_root"), str(tmp_path / "none"))
+    options = {"auto_resume": True, "rank": 0, "path": path}
     assert import_module("basicsr.train").load_resume_state(options) is None
 
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from math import isfinite
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
@@ -16,7 +17,7 @@ from usrda_plugin.runner import launch
 _EXAMPLES = {
     "train": """Examples:
   basicsr train -opt options/train_usrda.yml
-  basicsr train -opt options/train_usrda.yml --auto_resume
+  basicsr train -opt options/train_usrda.yml --auto_resume --time_limit 11:55:00
   basicsr train -opt options/train_usrda.yml --force_yml train:total_iter=1000 train:optim_g:lr=5e-5
   torchrun --nproc_per_node 2 -m usrda_plugin train --launcher pytorch -opt options/train_usrda.yml""",
     "test": """Examples:
@@ -26,7 +27,10 @@ _EXAMPLES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives the exit code: 0, 2 where options or files are at fault, 130 where the user stopped it."""
+    """Run the command; gives the exit code: 0, 2 where options or files are at fault, 1 where training cannot go on.
+
+    A training that is told to stop saves and gives 0; 130 where the user has broken off at once.
+    """
     chosen = build_parser().parse_args(arguments)
     return run_command("basicsr", lambda: _start(chosen), show_traceback=chosen.debug)
 
@@ -46,7 +50,13 @@ def build_parser() -> argparse.ArgumentParser:
     _add_local_rank(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="{train,test}")
     train = _add_command(commands, "train", "train a network, validate and save it: experiments/NAME, tb_logger/NAME")
-    train.add_argument("--auto_resume", "--auto-resume", action="store_true", help="go on from the newest saved state")
+    train.add_argument(
+        "--auto_resume", "--auto-resume", action="store_true", help="go on from the newest whole checkpoint"
+    )
+    train.add_argument(
+        "--time_limit", "--time-limit", type=_seconds, metavar="TIME",
+        help="save and end after so long: seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS",
+    )  # fmt: skip
     _add_command(commands, "test", "run a trained network on test images and measure: results/NAME")
     return parser
 
@@ -109,7 +119,15 @@ def _start(chosen: argparse.Namespace) -> None:
             launcher=chosen.launcher,
             auto_resume=chosen.auto_resume,
             debug=chosen.debug,
+            time_limit=chosen.time_limit,
         )
+
+
+def _seconds(text: str) -> float:
+    parts = [float(part) for part in text.split(":")]
+    if len(parts) > 3 or not all(isfinite(part) and part >= 0 for part in parts):
+        raise ValueError(text)
+    return sum(part * 60**place for place, part in enumerate(reversed(parts)))
 
 
 if __name__ == "__main__":

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from usrda_plugin.runner.launch import SetupError, is_first_process
+from usrda_plugin.runner.launch import SetupError, TrainingError, is_first_process
 
+BROKEN_OFF = 1
 USER_FAULT = 2
 INTERRUPTED = 130
 
 
 def run_command(name: str, command: Callable[[], None], *, show_traceback: bool) -> int:
-    """Run ``command``; gives 0, 2 after a SetupError (one message on stderr), 130 after Ctrl-C."""
+    """Run ``command``; gives 0, 2 after a SetupError, 1 after a TrainingError (with a message), 130 after Ctrl-C."""
     try:
         command()
     except KeyboardInterrupt:
@@ -25,4 +26,9 @@ def run_command(name: str, command: Callable[[], None], *, show_traceback: bool)
         if is_first_process():
             print(f"{name}: {fault}", file=sys.stderr)
         return USER_FAULT
+    except TrainingError as fault:
+        if show_traceback:
+            raise
+        print(f"{name}: {fault}", file=sys.stderr)
+        return BROKEN_OFF
     return 0

@@ -35,13 +35,20 @@ class StreamSampler(Sampler[int]):
         self.epoch = 0
         self.num_samples = ceil(len(dataset) * ratio / num_replicas)
         self.total_size = self.num_samples * num_replicas
+        self.used: tuple[int, int] = (0, 0)
 
     def __iter__(self) -> Iterator[int]:
         first = self.epoch * self.total_size
-        return iter(range(first + self.rank, first + self.total_size, self.num_replicas))
+        numbers = range(first + self.rank, first + self.total_size, self.num_replicas)
+        epoch, used = self.used
+        return iter(numbers[used:] if self.epoch == epoch else numbers)
 
     def __len__(self) -> int:
         return self.num_samples
+
+    def go_on(self, epoch: int, used: int) -> None:
+        """Leave out the first ``used`` numbers of this process in an epoch: an interrupted run has had them."""
+        self.used = (epoch, used)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose numbers the next iteration hands out."""

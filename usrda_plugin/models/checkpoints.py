@@ -1,8 +1,11 @@
-"""Files that training writes: whole under their name, or not there."""
+"""Files that training writes: whole under their name, or not there; several of them all at once, or none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +15,97 @@ from torch import nn
 NETWORK = "network"
 """Key of a network file under which its options stand, so that the file alone says how to build it."""
 
+UNFINISHED = ".{}.unfinished"
+"""The name that a file has until it is whole; what a killed process leaves under such a name is nobody's."""
+
+_together: ContextVar[list[Path] | None] = ContextVar("_together", default=None)
+
+
+class SaveError(OSError):
+    """A file of a checkpoint could not be written; the ones before are whole."""
+
 
 def write(content: Mapping[str, Any], file: Path) -> None:
-    """Write a file of tensors, numbers and text by ``torch.save``; until it is whole it has another name."""
-    unfinished = file.with_name(f".{file.name}.unfinished")
+    """Write a file of tensors, numbers and text by ``torch.save``; until it is whole it has another name.
+
+    Within ``together`` it takes its name with the others. Raises SaveError.
+    """
+    unfinished = file.with_name(UNFINISHED.format(file.name))
     try:
-        torch.save(dict(content), unfinished)
+        with unfinished.open("wb") as handle:
+            torch.save(dict(content), handle)
+            _to_the_disk(handle)
+        others = _together.get()
+        if others is None:
+            unfinished.replace(file)
+            settle(file.parent)
+        else:
+            others.append(file)
+    except (OSError, RuntimeError) as error:  # torch says RuntimeError where the disk is full
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise SaveError(f"{file}: cannot be written ({error})") from error
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file; until it is whole it has another name. Raises SaveError."""
+    unfinished = file.with_name(UNFINISHED.format(file.name))
+    try:
+        with unfinished.open("wb") as handle:
+            handle.write(text.encode())
+            _to_the_disk(handle)
         unfinished.replace(file)
+        settle(file.parent)
+    except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise SaveError(f"{file}: cannot be written ({error})") from error
+
+
+@contextmanager
+def together() -> Iterator[list[Path]]:
+    """While open, files are written under other names; at the end all get their own, after an error none.
+
+    Gives the list of the files, which grows.
+    """
+    files: list[Path] = []
+    token = _together.set(files)
+    try:
+        yield files
+        for file in files:
+            file.with_name(UNFINISHED.format(file.name)).replace(file)
+        for folder in {file.parent for file in files}:
+            settle(folder)
     finally:
-        unfinished.unlink(missing_ok=True)
+        _together.reset(token)
+        for file in files:
+            with suppress(OSError):
+                file.with_name(UNFINISHED.format(file.name)).unlink(missing_ok=True)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what killed processes have left half written in a folder."""
+    for file in folder.glob(UNFINISHED.format("*")):
+        file.unlink(missing_ok=True)
+
+
+def settle(folder: Path) -> None:
+    """Have a folder's names on the disk, where the system knows such a thing."""
+    if os.name == "nt":
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems refuse it
+            os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
     """The weights of a network, bare of data parallelism, on the CPU and in the usual layout."""
     return {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+
+
+def _to_the_disk(handle: Any) -> None:
+    handle.flush()
+    os.fsync(handle.fileno())

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -17,16 +18,26 @@ from typing import Any, Literal
 
 import torch.distributed
 
+from usrda_plugin.models.checkpoints import SaveError
 from usrda_plugin.runner.footprint import Footprint
 from usrda_plugin.runner.options import dump_options, load_options
 from usrda_plugin.runner.plugins import load_plugins
 from usrda_plugin.runner.seams.options import command_line
 from usrda_plugin.runner.seams.registry import UnknownNameError
+from usrda_plugin.runner.training import Claim, Stopped, StopWish, Training
 
 Launcher = Literal["none", "pytorch", "slurm"]
 
 # what a person at the keyboard can mend: these need no traceback as long as nothing has been trained
 _FAULTS = (ValueError, OSError, UnknownNameError)
+
+
+# a disk that takes no more
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+class TrainingError(RuntimeError):
+    """A training cannot go on: the message says why, what is saved and what to do."""
 
 
 class SetupError(ValueError):
@@ -41,16 +52,28 @@ def train(
     launcher: Launcher = "none",
     auto_resume: bool = False,
     debug: bool = False,
+    time_limit: float | None = None,
     root: str | Path | None = None,
 ) -> None:
     """Train as an option file says, by BasicSR's ``train_pipeline``, into ``root``/experiments.
 
     ``overrides`` are ``key:key=value``, ``plugins`` module names or files, ``root`` by default the current directory.
-    Raises SetupError before the training begins.
+    After ``time_limit`` seconds, at SIGTERM and at SIGINT it saves and returns. Raises SetupError before the training
+    begins, TrainingError where it cannot go on.
     """
+    wish = StopWish(time_limit)
     flags = ["--launcher", launcher, *["--auto_resume"] * auto_resume, *["--debug"] * debug]
     options = _prepare(Path(opt_file), True, overrides, plugins)
-    _run("train", Path(opt_file).name, options, flags, Path(root or Path.cwd()))
+    root = Path(root or Path.cwd())
+    experiment = _folders("train", options, debug, root)[0]
+    with _told_without_traceback(lambda: True):
+        claim = Claim(experiment) if is_first_process() else None
+    try:
+        with wish.listening():
+            _run("train", Path(opt_file).name, options, flags, root, Training(wish, claim, auto_resume))
+    finally:
+        if claim:
+            claim.release()
 
 
 def test(
@@ -75,24 +98,47 @@ def _prepare(opt_file: Path, is_train: bool, overrides: Sequence[str], plugins: 
 
 
 def _run(
-    phase: Literal["train", "test"], file_name: str, options: dict[str, Any], flags: list[str], root: Path
+    phase: Literal["train", "test"],
+    file_name: str,
+    options: dict[str, Any],
+    flags: list[str],
+    root: Path,
+    training: Training | None = None,
 ) -> None:
     if "none" not in flags and options["num_gpu"] == 0:
         # a run that asks for the CPU must not form its process group with nccl
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     runner = import_module(f"basicsr.{phase}")
-    progress = _Progress(runner.build_model)
+    substitutes = training.substitutes(runner) if training else {}
+    progress = _Progress(substitutes.get("build_model", runner.build_model))
     footprint = Footprint(_folders(phase, options, "--debug" in flags, root))
     with TemporaryDirectory(prefix="basicsr_options_") as folder:
         resolved = Path(folder) / file_name
         dump_options(options, resolved)
-        parse_options = _reading(["-opt", str(resolved), *flags], runner.parse_options)
+        substitutes["parse_options"] = _reading(["-opt", str(resolved), *flags], runner.parse_options)
         with (
             _told_without_traceback(progress.before_training, footprint.withdraw),
             _clean_process(),
-            _substituted(runner, parse_options=parse_options, build_model=progress.build_model),
+            _ending_well(),
+            _substituted(runner, **{**substitutes, "build_model": progress.build_model}),
         ):
             getattr(runner, f"{phase}_pipeline")(str(root))
+
+
+@contextmanager
+def _ending_well() -> Iterator[None]:
+    """End a training that was stopped as one that is done, and tell what it cannot go on from without a traceback."""
+    try:
+        yield
+    except Stopped as stopped:
+        import_module("basicsr.utils").get_root_logger().info(f"Training {stopped}; go on with --auto_resume.")
+    except SaveError as error:
+        raise TrainingError(str(error)) from error
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise TrainingError(f"{error}; training stops, the last checkpoint is whole; mend the disk, then go on "
+                            "with --auto_resume") from error  # fmt: skip
 
 
 class _Progress:

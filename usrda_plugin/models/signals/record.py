@@ -8,6 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from usrda_plugin.models.checkpoints import write_text
+
 Line = dict[str, float]
 """One measurement: ``iter`` and each signal by its name; nan where it is not defined."""
 
@@ -35,13 +37,6 @@ class Record:
 def as_json(content: Mapping[str, Any], indent: int | None = None) -> str:
     """JSON as every reader takes it: what is not finite becomes null."""
     return json.dumps(_finite(content), indent=indent, allow_nan=False)
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write a text file; until it is whole it has another name."""
-    unfinished = file.with_name(f".{file.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(file)
 
 
 def _finite(value: Any) -> Any:

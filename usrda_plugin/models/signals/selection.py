@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from math import inf, nan
 from pathlib import Path
 
+from usrda_plugin.models.checkpoints import write_text
 from usrda_plugin.models.signals.alarms import collapse
-from usrda_plugin.models.signals.record import Line, as_json, write_text
+from usrda_plugin.models.signals.record import Line, as_json
 
 SMOOTHED = 3
 """Measurements whose mean is the score."""

@@ -86,6 +86,8 @@ class Logger(Block):
 
     print_freq: Whole | None = key("Iterations from one line of the log to the next", ge=1)
     save_checkpoint_freq: Whole | None = key("Iterations from one saved checkpoint to the next", ge=1)
+    keep_last: Whole | None = key("Checkpoints that are kept, the newest ones (default: all)", ge=1)
+    keep_best: Flag | None = key("With keep_last: keep the checkpoints of the best metrics too (default true)")
     use_tb_logger: Flag | None = key("Write TensorBoard logs below tb_logger/ (default false)")
     wandb: Wandb | None = key("Logging to Weights & Biases")
 

@@ -61,7 +61,8 @@ SEAMS = [
     Seam(
         "resume",
         "a run on the CPU cannot be resumed; --auto_resume looks below the current directory instead of the root, and"
-        " where it finds nothing it starts again at 0 and archives the old run",
+        " where it finds nothing it starts again at 0 and archives the old run; it takes the newest state, also half"
+        " of one",
         resume.resume_below_root_on_any_device,
     ),
     Seam(
@@ -81,7 +82,12 @@ SEAMS = [
     ),
     Seam("scandir_order", "files come in the order of os.scandir, another on each machine", data.scan_folders_in_order),
     Seam("sample_stream", "a sampler knows no sample number, only an index within an epoch", data.sample_by_number),
-    Seam("worker_seeds", "workers repeat the same random draws in each epoch", data.reseed_workers_each_epoch),
+    Seam(
+        "worker_seeds",
+        "workers repeat the same random draws in each epoch; a signal to all processes of a run ends them before their"
+        " parent can save",
+        data.reseed_workers_each_epoch,
+    ),
     Seam("dataset_options", "a dataset pops keys out of its caller's options", data.keep_dataset_options),
     Seam(
         "prefetch_errors",
@@ -106,6 +112,11 @@ SEAMS = [
     ),
     Seam("niqe", "NIQE of a flat or a small image ends the run", metrics.survive_niqe),
     Seam("model_options", "a model pops keys out of its caller's options", models.keep_model_options),
+    Seam(
+        "whole_files",
+        "a network or state that cannot be written is ignored after three tries; a kill leaves half of one",
+        models.write_whole_files,
+    ),
     Seam("ema_buffers", "the moving average of a network leaves out its buffers", models.average_buffers_too),
     Seam(
         "self_ensemble",

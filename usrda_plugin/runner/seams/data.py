@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
+import signal
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from importlib import import_module
+from itertools import islice
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
 
@@ -36,17 +40,32 @@ def sample_by_number() -> bool:
 
 
 def _stream_or_enlarged(original: Any) -> Callable[..., Any]:
+    class GoingOn(original):
+        """BasicSR's sampler, which can leave out what an interrupted run has had of an epoch."""
+
+        used = (0, 0)
+
+        def go_on(self, epoch: int, used: int) -> None:
+            self.used = (epoch, used)
+
+        def __iter__(self) -> Iterator[int]:
+            epoch, used = self.used
+            return islice(super().__iter__(), used if self.epoch == epoch else 0, None)
+
     def sampler(dataset: Any, num_replicas: int, rank: int, ratio: int = 1) -> Any:
         if getattr(dataset, "draws_by_sample_number", False):
             stream = import_module("usrda_plugin.data").StreamSampler
             return stream(dataset, num_replicas, rank, ratio)
-        return original(dataset, num_replicas, rank, ratio)
+        return GoingOn(dataset, num_replicas, rank, ratio)
 
     return sampler
 
 
 def reseed_workers_each_epoch() -> bool:
-    """Seed a worker's numpy and Python generators from torch's seed for this worker in this epoch."""
+    """Seed a worker's numpy and Python generators from torch's seed for this worker in this epoch.
+
+    And let it go on where all processes of a run are told to stop: its parent, which may save first, will end it.
+    """
     data = import_module("basicsr.data")
     if mentions(data.worker_init_fn, "initial_seed"):
         return False
@@ -58,6 +77,14 @@ def _seed_worker(worker_id: int, num_workers: int, rank: int, seed: int) -> None
     drawn = torch.initial_seed() % 2**32
     np.random.seed(drawn)
     random.seed(drawn)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end_without_parent)
+
+
+def _end_without_parent(number: int, frame: Any) -> None:
+    parent = multiprocessing.parent_process()
+    if parent is None or not parent.is_alive():
+        os._exit(0)
 
 
 def keep_dataset_options() -> bool:

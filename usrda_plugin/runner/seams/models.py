@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +23,33 @@ def _with_own_options(original: Callable[..., None]) -> Callable[..., None]:
         original(self, deepcopy(opt))
 
     return __init__
+
+
+def write_whole_files() -> bool:
+    """Let a model's networks and training states be whole under their names, or not there; a failure ends the run."""
+    model = import_module("basicsr.models.base_model").BaseModel
+    replace(model, "save_network", lambda original: _save_network)
+    return replace(model, "save_training_state", lambda original: _save_training_state)
+
+
+def _save_network(self: Any, net: Any, net_label: str, current_iter: int | str, param_key: Any = "params") -> None:
+    if self.opt["rank"] != 0:
+        return
+    files = import_module("usrda_plugin.models.checkpoints")
+    nets, keys = ([value] if not isinstance(value, list) else value for value in (net, param_key))
+    weights = {key: files.weights_of(self.get_bare_model(each)) for key, each in zip(keys, nets, strict=True)}
+    name = f"{net_label}_{'latest' if current_iter == -1 else current_iter}.pth"
+    files.write(weights, Path(self.opt["path"]["models"], name))
+
+
+def _save_training_state(self: Any, epoch: int, current_iter: int) -> None:
+    if current_iter == -1 or self.opt["rank"] != 0:
+        return
+    state: dict[str, Any] = {"epoch": epoch, "iter": current_iter}
+    for kind in ("optimizers", "schedulers"):
+        state[kind] = [one.state_dict() for one in getattr(self, kind)]
+    file = Path(self.opt["path"]["training_states"], f"{current_iter}.state")
+    import_module("usrda_plugin.models.checkpoints").write(state, file)
 
 
 def average_buffers_too() -> bool:

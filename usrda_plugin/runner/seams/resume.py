@@ -11,7 +11,7 @@ from usrda_plugin.runner.seams.weights import read_tensors
 
 
 def resume_below_root_on_any_device() -> bool:
-    """Find the newest training state where this run keeps its states, and read it without a GPU."""
+    """Find the newest whole checkpoint where this run keeps its states, and read it without a GPU."""
     train = import_module("basicsr.train")
     if not mentions(train.load_resume_state, "current_device") and not mentions(train.load_resume_state, "experiments"):
         return False
@@ -19,8 +19,7 @@ def resume_below_root_on_any_device() -> bool:
 
 
 def _load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
-    asked = opt["path"].get("resume_state")
-    file = _newest_state(Path(opt["path"]["training_states"])) if opt["auto_resume"] else asked
+    file = _newest_state(opt) if opt["auto_resume"] else _asked_state(opt["path"].get("resume_state"))
     if not file:
         return None
     opt["path"]["resume_state"] = str(file)
@@ -30,6 +29,30 @@ def _load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
     return state
 
 
-def _newest_state(folder: Path) -> Path | None:
-    states = [file for file in folder.glob("*.state") if file.stem.isdigit()]
-    return max(states, key=lambda file: int(file.stem), default=None)
+def _newest_state(opt: dict[str, Any]) -> Path | None:
+    sets = import_module("usrda_plugin.runner.training.sets").Sets.of(opt)
+    found = sets.newest()
+    if opt["rank"] == 0:
+        for line in found.passed:
+            print(f"Passed by: {line}", flush=True)  # the log has no file yet
+    if found.iteration is not None:
+        return sets.state(found.iteration)
+    if found.passed:
+        raise ValueError(
+            f"--auto_resume: expected a whole checkpoint in {sets.states}, found none: {'; '.join(found.passed)}. "
+            "Move the folder of the run away to begin anew"
+        )
+    return None
+
+
+def _asked_state(asked: str | None) -> Path | None:
+    if not asked:
+        return None
+    file = Path(asked)
+    manifest = file.with_suffix(".json")
+    if file.stem.isdigit() and manifest.is_file():
+        sets = import_module("usrda_plugin.runner.training.sets").Sets
+        fault = sets(file.parent.parent, file.parent, file.parent.parent / "models", ()).fault(int(file.stem))
+        if fault:
+            raise ValueError(f"path: resume_state: {file}: expected a whole checkpoint, but {fault}; take another")
+    return file

@@ -1,0 +1,207 @@
+"""``Run``: what a training needs beside BasicSR's loop so that it can be stopped at any moment and go on as before.
+
+BasicSR's loop asks its model to save before it validates. A run saves when all of the iteration is done, before the
+next batch is fetched, so that a checkpoint has everything that its iterations brought and nothing of the next. There
+it also stops when it is asked to; in a validation it stops at once, and validates again when it goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch.distributed
+
+from usrda_plugin.models.checkpoints import SaveError, together, write
+from usrda_plugin.runner.training import randomness
+from usrda_plugin.runner.training.position import Position, position_from, start_there
+from usrda_plugin.runner.training.sets import Sets
+from usrda_plugin.runner.training.stopping import Stopped, StopWish
+
+LATEST = -1
+
+
+class Run:
+    """A training, as its model's callers see it.
+
+    Args:
+        wish: what may ask it to stop.
+    """
+
+    def __init__(self, wish: StopWish) -> None:
+        self.wish = wish
+        self.opt: dict[str, Any] = {}
+        self.model: Any = None
+        self.sampler: Any = None
+        self.validations: tuple[Any, ...] = ()
+        self.board: Any = None
+        self.restored: dict[str, Any] | None = None
+        """What stood beside the training state from which the run goes on, until all of it has been used."""
+        self.iteration = 0
+        self.position = Position()
+        self.saved_at = 0
+        self.due: int | None = None
+        """The epoch of a checkpoint that has been asked for in this iteration."""
+        self._theirs: dict[str, Callable[..., Any]] = {}
+
+    # ------------------------------------------------------------------ the loop is about to begin
+
+    def attach(self, model: Any, opt: dict[str, Any]) -> None:
+        """Take the place of some of the model's methods."""
+        self.model, self.opt = model, opt
+        for name in ("save", "validation", "update_learning_rate", "resume_training"):
+            self._theirs[name] = getattr(model, name)
+            setattr(model, name, getattr(self, name))
+
+    def resume_training(self, state: dict[str, Any]) -> None:
+        """Go on with what the model has saved, and with what the run has."""
+        self._theirs["resume_training"](state)
+        self.iteration = self.saved_at = int(state["iter"])
+        logger = _logger()
+        if self.restored is None:
+            logger.warning(
+                f"Training state {self.iteration} was saved without the position in the data, the random generators"
+                " and the best metrics: the epoch begins again, and the run will not be as if never stopped."
+            )
+            return
+        for line in start_there(self.sampler, self.opt, self.restored["position"]):
+            logger.warning(line)
+        self.position = position_from(self.restored["position"])
+        if self.restored["best_metrics"]:
+            self.model.best_metric_results = self.restored["best_metrics"]
+        if hasattr(self.model, "restore_skipped"):
+            self.model.restore_skipped(self.restored["skipped"])
+        if not self.restored["validated"] and getattr(self.model, "monitor", None) is not None:
+            self.model.monitor.begin(self.iteration - 1)  # measured again with the validation
+        rest = "." if self.restored["validated"] else "; its validation comes first."
+        logger.info(
+            f"Restored at iteration {self.iteration}: networks, averages, optimizers, schedulers,"
+            f" {self.position.describe()}, random generators, best metrics{rest}"
+        )
+
+    def begin_epoch(self) -> None:
+        """Called when the loader of an epoch has given no batch yet; after a resume, the generators go on."""
+        if self.restored is None:
+            return
+        restored, self.restored = self.restored, None
+        randomness.restore(restored["random"][self.opt["rank"]])
+        for loader in () if restored["validated"] else self.validations:
+            self.validation(loader, self.iteration, self.board, self.opt["val"]["save_img"])
+
+    # ------------------------------------------------------------------ in the loop
+
+    def between(self) -> None:
+        """Between two iterations, before the next batch: save what is due, and stop if that is asked.
+
+        Raises Stopped, and SaveError.
+        """
+        if self.due is not None:
+            self._write(self.due, validated=True)
+        reason = self.wish.agreed()
+        if reason is not None:
+            self._stop(reason, validated=True)
+
+    def update_learning_rate(self, current_iter: int, *arguments: Any, **named: Any) -> None:
+        """The first thing that the loop does in an iteration."""
+        self.iteration = current_iter
+        self.position.advance(self.sampler.epoch)
+        self._theirs["update_learning_rate"](current_iter, *arguments, **named)
+
+    def save(self, epoch: int, current_iter: int) -> None:
+        """Save the last networks now, a checkpoint when its iteration is done."""
+        if current_iter == LATEST:
+            with together():
+                self._theirs["save"](epoch, current_iter)
+        else:
+            self.due = epoch
+
+    def validation(self, loader: Any, current_iter: int, *arguments: Any, **named: Any) -> None:
+        """Validate; what is due is saved also where that fails or is broken off, marked as not validated."""
+        in_loop = current_iter == self.iteration
+        try:
+            with self._interruptible():
+                self._theirs["validation"](loader, current_iter, *arguments, **named)
+        except Stopped as stopped:
+            self._stop(str(stopped), validated=not in_loop)
+        except Exception:
+            if self.due is not None:
+                self._write(self.due, validated=False)
+            raise
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        # of several processes the others would wait for the one that broke off
+        self.wish.may_interrupt = not self.opt["dist"] and self.wish.reason is None
+        try:
+            yield
+        finally:
+            self.wish.may_interrupt = False
+
+    def _stop(self, reason: str, *, validated: bool) -> None:
+        if self.saved_at != self.iteration:
+            self._write(self.position.epoch, validated=validated)
+        if self.board:
+            self.board.close()
+        raise Stopped(f"stopped by {reason} after iteration {self.iteration}")
+
+    # ------------------------------------------------------------------ checkpoints
+
+    def _write(self, epoch: int, *, validated: bool) -> None:
+        """Write the checkpoint of this iteration, all of it or nothing."""
+        iteration, sets = self.iteration, Sets.of(self.opt)
+        more = self._more(validated)
+        try:
+            with together() as files:
+                self._theirs["save"](epoch, iteration)
+                if self.opt["rank"] == 0:
+                    write(more, sets.more(iteration))
+            if self.opt["rank"] == 0:
+                sets.commit(iteration, {*files, *sets.files(iteration)})
+                sets.prune(self.opt["logger"].get("keep_last"), self._best_iterations())
+        except SaveError as error:
+            raise SaveError(f"{error}; {_last(sets, iteration)}") from error
+        self.saved_at, self.due = iteration, None
+
+    def _more(self, validated: bool) -> dict[str, Any]:
+        skipped = self.model.skipped_state() if hasattr(self.model, "skipped_state") else {}
+        return {
+            "position": self.position.state(self.sampler, self.opt),
+            "random": _of_all_processes(randomness.states()),
+            "best_metrics": _plain(getattr(self.model, "best_metric_results", {})),
+            "skipped": skipped,
+            "validated": validated,
+        }
+
+    def _best_iterations(self) -> set[int]:
+        if not self.opt["logger"].get("keep_best", True):
+            return set()
+        metrics = getattr(self.model, "best_metric_results", {}).values()
+        return {int(best["iter"]) for results in metrics for best in results.values()}
+
+
+def _last(sets: Sets, iteration: int) -> str:
+    earlier = [number for number in sets.iterations() if number < iteration]
+    last = f"the checkpoint of iteration {earlier[-1]} is whole" if earlier else "there is no earlier checkpoint"
+    return f"training stops, {last}; mend the disk, then go on with --auto_resume"
+
+
+def _of_all_processes(mine: Any) -> list[Any]:
+    if not torch.distributed.is_available() or not torch.distributed.is_initialized():
+        return [mine]
+    gathered: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(gathered, mine)
+    return gathered
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and containers of the language: all that a file of tensors may hold."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return value if isinstance(value, str | int | bool | type(None)) else float(value)
+
+
+def _logger() -> Any:
+    from basicsr.utils import get_root_logger
+
+    return get_root_logger()

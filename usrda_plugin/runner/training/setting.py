@@ -1,0 +1,136 @@
+"""What ``basicsr.train`` calls in the place of its own functions, so that a ``Run`` sees what it sets up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from usrda_plugin.runner.seams.weights import read_tensors
+from usrda_plugin.runner.training.claim import Claim
+from usrda_plugin.runner.training.position import check_processes
+from usrda_plugin.runner.training.run import Run
+from usrda_plugin.runner.training.sets import Sets
+from usrda_plugin.runner.training.stopping import StopWish
+
+Substitutes = dict[str, Callable[..., Any]]
+
+
+class Training:
+    """The setting of a run.
+
+    Args:
+        wish: what may ask it to stop.
+        claim: the right to its folder; None in processes that do not write.
+        auto_resume: whether it goes on where it finds a checkpoint.
+    """
+
+    def __init__(self, wish: StopWish, claim: Claim | None, auto_resume: bool) -> None:
+        self.run = Run(wish)
+        self.claim = claim
+        self.auto_resume = auto_resume
+
+    def substitutes(self, runner: Any) -> Substitutes:
+        """The functions and classes to be put into the module ``basicsr.train``."""
+        return {
+            **self._of_set_up(runner),
+            **self._of_folders(runner),
+            "CPUPrefetcher": _between(runner.CPUPrefetcher, self.run),
+            "CUDAPrefetcher": _between(runner.CUDAPrefetcher, self.run),
+        }
+
+    def _of_set_up(self, runner: Any) -> Substitutes:
+        theirs = {name: getattr(runner, name) for name in
+                  ("load_resume_state", "create_train_val_dataloader", "init_tb_loggers", "build_model")}  # fmt: skip
+        run = self.run
+
+        def load_resume_state(opt: dict[str, Any]) -> Any:
+            if self.claim:
+                Sets.of(opt).clear()
+            self.log = Path(opt["path"]["log"])
+            state = theirs["load_resume_state"](opt)
+            if state is not None:
+                run.restored = _beside(opt)
+            return state
+
+        def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> Any:
+            loaders = theirs["create_train_val_dataloader"](opt, logger)
+            run.sampler, run.validations = loaders[1], tuple(loaders[2])
+            return loaders
+
+        def init_tb_loggers(opt: dict[str, Any]) -> Any:
+            run.board = theirs["init_tb_loggers"](opt)
+            return run.board
+
+        def build_model(opt: dict[str, Any]) -> Any:
+            if self.claim:
+                self.claim.settle()
+            model = theirs["build_model"](opt)
+            run.attach(model, opt)
+            return model
+
+        return {function.__name__: function for function in
+                (load_resume_state, create_train_val_dataloader, init_tb_loggers, build_model)}  # fmt: skip
+
+    def _of_folders(self, runner: Any) -> Substitutes:
+        """What moves the folders of an earlier run aside; not those of a run that was killed before it had saved."""
+        make, move, stamp = runner.make_exp_dirs, runner.mkdir_and_rename, runner.get_time_str
+
+        def make_exp_dirs(opt: dict[str, Any]) -> None:
+            self._keeps = self.auto_resume and _has_nothing(Path(opt["path"]["models"]))
+            if not self._keeps:
+                make(opt)
+                return
+            for key in ("models", "training_states", "log", "visualization"):
+                Path(opt["path"][key]).mkdir(parents=True, exist_ok=True)
+
+        def mkdir_and_rename(path: str) -> None:
+            if self._keeps:
+                Path(path).mkdir(parents=True, exist_ok=True)
+            else:
+                move(path)
+
+        def get_time_str() -> str:
+            # names the log: two starts in one second must not share it, as the later would empty it
+            name, stamps = stamp(), count(2)
+            unused = name
+            while any(self.log.glob(f"*_{unused}.log")):
+                unused = f"{name}_{next(stamps)}"
+            return unused
+
+        return {function.__name__: function for function in (make_exp_dirs, mkdir_and_rename, get_time_str)}
+
+
+def _has_nothing(models: Path) -> bool:
+    """Whether a run's folder is there, but no network in it other than what measuring without ground truth left."""
+    return models.is_dir() and {file.name for file in models.glob("*.pth")} <= {"net_g_best.pth"}
+
+
+def _beside(opt: dict[str, Any]) -> dict[str, Any] | None:
+    """What a run has saved beside BasicSR's training state; None beside one of BasicSR itself.
+
+    Raises ValueError where it is another number of processes that would go on.
+    """
+    state = Path(opt["path"]["resume_state"])
+    file = state.with_suffix(".more")
+    if not file.is_file():
+        return None
+    restored: dict[str, Any] = read_tensors(file)
+    check_processes(opt, restored["position"], state.name)
+    return restored
+
+
+def _between(prefetcher: Any, run: Run) -> Any:
+    """A class of prefetcher that tells the run when no batch is under way."""
+
+    class Prefetcher(prefetcher):
+        def reset(self) -> None:
+            super().reset()
+            run.begin_epoch()
+
+        def next(self) -> Any:
+            run.between()
+            return super().next()
+
+    return Prefetcher

@@ -1,0 +1,95 @@
+"""When a training shall stop before its end: a signal, or the time that it was given."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+import torch.distributed
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopped(Exception):
+    """Training has been stopped, and what it had is saved."""
+
+
+class StopWish:
+    """What has asked this process to stop, if anything has.
+
+    Args:
+        time_limit: seconds from now; None: no limit.
+    """
+
+    def __init__(self, time_limit: float | None = None) -> None:
+        self.deadline = None if time_limit is None else time.monotonic() + time_limit
+        self.time_limit = time_limit
+        self.may_interrupt = False
+        """Whether a signal shall break off what the process does, by raising Stopped."""
+        self._signal: signal.Signals | None = None
+        self._agreement: _Agreement | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """What has asked, in words; None: nothing."""
+        if self._signal is not None:
+            return self._signal.name
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            return f"the time limit of {self.time_limit:g} seconds"
+        return None
+
+    def agreed(self) -> str | None:
+        """As ``reason``, but on all processes in the same iteration: what one of them was asked one call ago."""
+        if not torch.distributed.is_available() or not torch.distributed.is_initialized():
+            return self.reason
+        if self._agreement is None:
+            self._agreement = _Agreement()
+        asked_somewhere = self._agreement.exchange(self.reason is not None)
+        return (self.reason or "another process") if asked_somewhere else None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """While open, SIGTERM and SIGINT are remembered; a second SIGINT interrupts at once."""
+        here = threading.current_thread() is threading.main_thread()  # no other may listen
+        before = {number: signal.signal(number, self._remember) for number in (SIGNALS if here else ())}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        again = self._signal is not None
+        self._signal = signal.Signals(number)
+        if again and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.may_interrupt:
+            self.may_interrupt = False
+            raise Stopped(self._signal.name)
+
+
+class _Agreement:
+    """Tells all processes what one of them has said, one exchange later, by a group of its own on the CPU.
+
+    The answer travels while the step is computed, so that nobody waits for the device, nor much for the others.
+    """
+
+    def __init__(self) -> None:
+        self.group = torch.distributed.new_group(backend="gloo")
+        self.said = torch.zeros(1)
+        self.work: Any = None
+
+    def exchange(self, mine: bool) -> bool:
+        answer = False
+        if self.work is not None:
+            self.work.wait()
+            answer = bool(self.said.item())
+        self.said.fill_(float(mine))
+        self.work = torch.distributed.all_reduce(self.said, torch.distributed.ReduceOp.MAX, self.group, async_op=True)
+        return answer
