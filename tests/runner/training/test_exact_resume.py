@@ -8,14 +8,9 @@ from typing import Any
 import pytest
 
 from tests.runner.training import tiny
+from tests.usrda_options import SIX_TERMS
+from usrda_plugin.cli.usrda import main
 from usrda_plugin.data import unpaired
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    tiny.images(tmp_path)
-    return tmp_path
 
 
 def check(here: Path, monkeypatch: pytest.MonkeyPatch, changes: Any, *kills: int) -> Path:
@@ -60,3 +55,45 @@ def test_samples_that_were_used_are_not_decoded_again(here: Path, monkeypatch: p
     tiny.train(here, auto_resume=True)
     assert at_six > 0
     assert drawn[:4] == [13, 14, 15, 16]
+
+
+WORKERS = {"datasets": {"train": {"num_worker_per_gpu": 2}}}
+LMDB = {"datasets": {"train": {"dataroot_gt": "hr.lmdb", "dataroot_target": "lr.lmdb"}}}
+SWITCHED = {"train": {"gradient_accumulation_steps": 2, "clip_grad_norm": 1.0, "net_d_iters": 2, "psnr_iter": 4}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prefetch", [None, "cpu"])
+@pytest.mark.parametrize("changes", [WORKERS, LMDB, {**WORKERS, **SWITCHED}])
+def test_so_it_does_with_workers_and_from_an_lmdb(
+    here: Path, monkeypatch: pytest.MonkeyPatch, changes: Any, prefetch: str | None
+) -> None:
+    for folder in ("hr", "lr"):
+        assert main(["lmdb", "make", "--input", folder, "--output", f"{folder}.lmdb"]) == 0
+    check(here, monkeypatch, tiny.merged({"datasets": {"train": {"prefetch_mode": prefetch}}}, changes), 8)
+
+
+PAIRED = {"type": "PairedImageDataset", "name": "pairs", "dataroot_gt": "val_hr", "dataroot_lq": "val_lr",
+          "io_backend": {"type": "disk"}, "gt_size": 16, "use_hflip": True, "use_rot": True, "num_worker_per_gpu": 0,
+          "batch_size_per_gpu": 1, "dataset_enlarge_ratio": 5}  # fmt: skip
+THEIRS: dict[str, Any] = {
+    "datasets": {"train": PAIRED},
+    "network_g": {"type": "SRVGGNetCompact", "num_feat": 4, "num_conv": 1, "upscale": 2},
+    **dict.fromkeys(("network_d_f", "network_d_t", "network_d_y")),
+    "train": dict.fromkeys(name for name in SIX_TERMS if name != "gan_opt"),
+    "val": {"signals": None},
+}
+SR = tiny.merged({"model_type": "SRModel", **THEIRS}, {"train": {"gan_opt": None, "optim_d": None}})
+GAN = {
+    "model_type": "ESRGANModel",
+    **THEIRS,
+    "network_d": {"type": "UNetDiscriminatorSN", "num_in_ch": 3, "num_feat": 4},
+    "train": {**THEIRS["train"], "gan_opt": {"type": "GANLoss", "gan_type": "vanilla", "loss_weight": 0.1}},
+}
+
+
+@pytest.mark.parametrize("changes", [SR, GAN], ids=["SRModel", "ESRGANModel"])
+def test_so_do_basicsrs_own_models_with_its_own_data_set_in_one_process(
+    here: Path, monkeypatch: pytest.MonkeyPatch, changes: Any
+) -> None:
+    check(here, monkeypatch, changes, 8)

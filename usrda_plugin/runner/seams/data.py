@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from importlib import import_module
@@ -77,14 +77,16 @@ def _seed_worker(worker_id: int, num_workers: int, rank: int, seed: int) -> None
     drawn = torch.initial_seed() % 2**32
     np.random.seed(drawn)
     random.seed(drawn)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end_without_parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        threading.Thread(target=_end_by_parent_alone, daemon=True).start()
 
 
-def _end_without_parent(number: int, frame: Any) -> None:
-    parent = multiprocessing.parent_process()
-    if parent is None or not parent.is_alive():
-        os._exit(0)
+def _end_by_parent_alone() -> None:
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 def keep_dataset_options() -> bool:
