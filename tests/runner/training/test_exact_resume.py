@@ -27,8 +27,11 @@ def check(here: Path, monkeypatch: pytest.MonkeyPatch, changes: Any, *kills: int
     return run
 
 
-# in an epoch of five iterations: in its middle, at its end, at its beginning, before anything was saved
-@pytest.mark.parametrize("kills", [(8,), (10,), (6,), (2,), (5, 8, 12)])
+# epochs have five iterations. At the end of one, at a beginning, before anything was saved, again and again
+MORE_KILLS = [(10,), (6,), (2,), (5, 8, 12)]
+
+
+@pytest.mark.parametrize("kills", [(8,), *(pytest.param(kills, marks=pytest.mark.slow) for kills in MORE_KILLS)])
 def test_killed_anywhere_a_run_ends_as_if_never_stopped(
     here: Path, monkeypatch: pytest.MonkeyPatch, kills: tuple[int, ...]
 ) -> None:
@@ -41,6 +44,7 @@ SCHEDULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_every_schedule_goes_on_where_it_was(here: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     check(here, monkeypatch, {"train": {"scheduler": {"type": kind, **SCHEDULES[kind]}}}, 5)
@@ -92,6 +96,7 @@ GAN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [SR, GAN], ids=["SRModel", "ESRGANModel"])
 def test_so_do_basicsrs_own_models_with_its_own_data_set_in_one_process(
     here: Path, monkeypatch: pytest.MonkeyPatch, changes: Any

@@ -35,12 +35,14 @@ class Claim:
                 self.release()
                 raise
 
+    def let_move(self) -> None:
+        """Leave the folder itself, so that it can be moved aside; nobody else may begin there yet."""
+        while len(self._held) > 1:
+            self._give_back(self._held.pop())
+
     def settle(self) -> None:
-        """Take the folder that now stands there, where BasicSR has moved the old one aside."""
-        start, *old = self._held
-        for lock in old:
-            self._give_back(lock)
-        self._held = [start]
+        """Take the folder that now stands there."""
+        self.let_move()
         self._hold(self.folder / LOCK)
         self._give_back(self._held.pop(0))
 

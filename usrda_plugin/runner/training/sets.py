@@ -125,7 +125,7 @@ class Sets:
             try:
                 read_tensors(file)
             except (OSError, ValueError) as error:
-                return str(error)
+                return f"{file.name} cannot be read ({error})"
         return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,8 @@ class Training:
         def make_exp_dirs(opt: dict[str, Any]) -> None:
             self._keeps = self.auto_resume and _has_nothing(Path(opt["path"]["models"]))
             if not self._keeps:
+                if self.claim:
+                    self.claim.let_move()
                 make(opt)
                 return
             for key in ("models", "training_states", "log", "visualization"):
@@ -93,11 +95,9 @@ class Training:
 
         def get_time_str() -> str:
             # names the log: two starts in one second must not share it, as the later would empty it
-            name, stamps = stamp(), count(2)
-            unused = name
-            while any(self.log.glob(f"*_{unused}.log")):
-                unused = f"{name}_{next(stamps)}"
-            return unused
+            name = stamp()
+            stamps = chain([name], (f"{name}_{number}" for number in count(2)))
+            return next(unused for unused in stamps if not any(self.log.glob(f"*_{unused}.log")))
 
         return {function.__name__: function for function in (make_exp_dirs, mkdir_and_rename, get_time_str)}
 
