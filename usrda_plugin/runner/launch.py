@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch.distributed
 
 from usrda_plugin.runner.footprint import Footprint
+from usrda_plugin.runner.lost_process import lost_process_told
 from usrda_plugin.runner.options import dump_options, load_options
 from usrda_plugin.runner.plugins import load_plugins
 from usrda_plugin.runner.seams.options import command_line
@@ -90,6 +91,7 @@ def _run(
         with (
             _told_without_traceback(progress.before_training, footprint.withdraw),
             _clean_process(),
+            lost_process_told(phase),
             _substituted(runner, parse_options=parse_options, build_model=progress.build_model),
         ):
             getattr(runner, f"{phase}_pipeline")(str(root))
@@ -173,5 +175,10 @@ def _folders(phase: str, options: dict[str, Any], debug: bool, root: Path) -> li
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks and writes for all of a distributed run, as told by torchrun."""
+    """Whether this process writes for all of a distributed run, as told by torchrun."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def is_first_of_machine() -> bool:
+    """Whether this process speaks for those of its machine, which may lack what others have."""
+    return int(os.environ.get("LOCAL_RANK") or os.environ.get("RANK", "0")) == 0
