@@ -228,7 +228,7 @@ class Processes:
         self.count = count
         self.answers: list[Any] = [None] * count
         self.here = threading.local()
-        self.all_here = threading.Barrier(count, timeout=60)
+        self.all_here = threading.Barrier(count, timeout=20)
         monkeypatch.setattr(torch.distributed, "all_gather_object", self.all_gather_object)
 
     def all_gather_object(self, answers: list[Any], mine: Any) -> None:

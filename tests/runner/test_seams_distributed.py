@@ -139,7 +139,7 @@ def test_a_network_without_parameters_is_left_as_it_is(alone: None) -> None:
     import_module("basicsr.utils.dist_util").init_dist("pytorch")
     base = import_module("basicsr.models.base_model").BaseModel
     network = nn.Upsample(scale_factor=2)
-    with pytest.raises(RuntimeError, match="any parameters? that requires? a gradient"):
+    with pytest.raises(RuntimeError, match=r"any parameters? that requires? a gradient"):
         DistributedDataParallel(network)
     assert base({"num_gpu": 0, "dist": True, "is_train": False}).model_to_device(network) is network
 
