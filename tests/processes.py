@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -144,14 +144,12 @@ def furnish(place: Path, side: int = 48) -> None:
 
 
 @contextmanager
-def started(
-    place: Path, processes: int, *arguments: str, environment: Mapping[str, str] | None = None
+def launched(
+    place: Path, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """torchrun with that many processes of ``basicsr``, which has these arguments; nothing of it stays."""
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    command = [*torchrun, "-m", "usrda_plugin", *arguments, "--launcher", "pytorch", "--plugin", "noting.py"]
+    """torchrun with these arguments; nothing of it stays."""
     with subprocess.Popen(
-        command,
+        [sys.executable, "-m", "torch.distributed.run", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -164,6 +162,16 @@ def started(
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(launcher.pid, signal.SIGKILL)
+
+
+def started(
+    place: Path, processes: int, *arguments: str, environment: Mapping[str, str] | None = None
+) -> AbstractContextManager[subprocess.Popen[str]]:
+    """torchrun with that many processes of ``basicsr``, which has these arguments."""
+    program = ["--standalone", "--nproc_per_node", str(processes), "-m", "usrda_plugin"]
+    return launched(
+        place, *program, *arguments, "--launcher", "pytorch", "--plugin", "noting.py", environment=environment
+    )
 
 
 def run(place: Path, processes: int, *arguments: str, environment: Mapping[str, str] | None = None) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import shutil
+import socket
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import pairwise
@@ -15,7 +17,7 @@ import pytest
 import torch
 import yaml
 
-from tests.processes import CRITIC, OPTIONS, PSNR, Options, furnish, noted, run, train
+from tests.processes import CRITIC, OPTIONS, PSNR, Options, furnish, launched, noted, run, train
 from tests.usrda_options import SIX_TERMS
 from usrda_plugin.cli.basicsr import main
 from usrda_plugin.models import USRDAModel
@@ -247,6 +249,33 @@ def test_parts_of_the_network_that_no_term_asks_are_not_waited_for(place: Path) 
     assert set(losses[-1]) >= {"l_g_rec_pix", "l_g_rec_gan", "l_g_total", "l_d_y"}
     one, other = noted(place, "sums")
     assert one == other
+
+
+def test_two_machines_meet_by_the_command_of_the_documentation(place: Path) -> None:
+    (command,) = re.findall(r"^    (torchrun --nnodes .*)$", (ROOT / "docs/distributed.md").read_text(), re.MULTILINE)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    (place / "options.yml").write_text(yaml.safe_dump(OPTIONS, sort_keys=False))
+    here = {
+        "HOST:29500": endpoint,
+        "--nproc_per_node 4": "--nproc_per_node 1",
+        "options/train_usrda.yml": "options.yml",
+    }
+    for theirs, ours in here.items():
+        assert theirs in command
+        command = command.replace(theirs, ours)
+    program, *arguments = shlex.split(command)
+    assert program == "torchrun"
+    with (
+        launched(place, *arguments, "--plugin", "noting.py") as one,
+        launched(place, *arguments, "--plugin", "noting.py") as other,
+    ):
+        told = [machine.communicate()[1] for machine in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], told
+    sums, others = noted(place, "sums")
+    assert len(sums) == 6
+    assert sums == others
 
 
 def test_two_and_three_processes_measure_what_one_measures_to_the_last_bit(

@@ -21,6 +21,8 @@ from usrda_plugin.runner.seams import apply_seams
 
 apply_seams()
 
+SRUN = {"SLURM_PROCID": "0", "SLURM_NTASKS": "1", "SLURM_NODELIST": "here"}
+
 on_cpu = pytest.mark.skipif(torch.cuda.is_available(), reason="shows what happens where there is no GPU")
 
 
@@ -165,15 +167,30 @@ def test_a_single_process_is_left_to_basicsr() -> None:
 
 @pytest.mark.parametrize(
     ("launcher", "match"),
-    [("mpi", "found 'mpi'"), ("pytorch", "torchrun"), pytest.param("slurm", "needs a GPU", marks=on_cpu)],
+    [
+        ("mpi", "found 'mpi'"),
+        ("pytorch", "torchrun"),
+        ("slurm", "srun, which sets SLURM_PROCID, SLURM_NTASKS, SLURM_NO"),
+    ],
 )
 def test_a_launcher_that_cannot_work_says_why(launcher: str, match: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RANK", raising=False)
+    for name in ("RANK", *SRUN):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(ValueError, match=match):
         import_module("basicsr.utils.dist_util").init_dist(launcher)
 
 
+@on_cpu
+def test_slurm_is_refused_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SRUN.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="needs a GPU"):
+        import_module("basicsr.utils.dist_util").init_dist("slurm")
+
+
 def test_with_gpus_basicsrs_own_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SRUN.items():
+        monkeypatch.setenv(name, value)
     dist_util = import_module("basicsr.utils.dist_util")
     taken = SimpleNamespace(calls=[])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

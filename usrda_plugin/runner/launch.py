@@ -49,6 +49,7 @@ def train(
     ``overrides`` are ``key:key=value``, ``plugins`` module names or files, ``root`` by default the current directory.
     Raises SetupError before the training begins.
     """
+    _number_process(launcher)
     flags = ["--launcher", launcher, *["--auto_resume"] * auto_resume, *["--debug"] * debug]
     options = _prepare(Path(opt_file), True, overrides, plugins)
     _run("train", Path(opt_file).name, options, flags, Path(root or Path.cwd()))
@@ -64,9 +65,17 @@ def test(
     root: str | Path | None = None,
 ) -> None:
     """Test as an option file says, by BasicSR's ``test_pipeline``, into ``root``/results; otherwise as ``train``."""
+    _number_process(launcher)
     flags = ["--launcher", launcher, *["--debug"] * debug]
     options = _prepare(Path(opt_file), False, overrides, plugins)
     _run("test", Path(opt_file).name, options, flags, Path(root or Path.cwd()))
+
+
+def _number_process(launcher: Launcher) -> None:
+    """Take from srun what torchrun says by these names; BasicSR does so later, when files have been looked at."""
+    if launcher == "slurm":
+        said = {"RANK": "SLURM_PROCID", "WORLD_SIZE": "SLURM_NTASKS", "LOCAL_RANK": "SLURM_LOCALID"}
+        os.environ.update({name: os.environ[srun] for name, srun in said.items() if srun in os.environ})
 
 
 def _prepare(opt_file: Path, is_train: bool, overrides: Sequence[str], plugins: Sequence[str]) -> dict[str, Any]:

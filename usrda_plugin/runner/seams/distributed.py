@@ -50,6 +50,9 @@ def _init_dist(launcher: str, backend: str = "nccl", **kwargs: Any) -> None:
         raise ValueError(f"expected the launcher pytorch or slurm, found {launcher!r}")
     if launcher == "pytorch" and "RANK" not in os.environ:
         raise ValueError("--launcher pytorch: start the processes with torchrun, which tells each its rank")
+    missing = [name for name in ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_NODELIST") if name not in os.environ]
+    if launcher == "slurm" and missing:
+        raise ValueError(f"--launcher slurm: start the processes with srun, which sets {', '.join(missing)}")
     if launcher == "slurm" and not torch.cuda.is_available():
         raise ValueError(
             "--launcher slurm needs a GPU for each process; on CPU start with torchrun, --launcher pytorch"
