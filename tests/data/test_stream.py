@@ -25,17 +25,27 @@ def test_ranks_share_no_number_and_together_count_through_the_epoch(world_size: 
     assert sorted(number for rank in ranks for number in rank) == list(range(epoch * total, (epoch + 1) * total))
 
 
-def test_a_global_batch_holds_the_same_samples_however_many_ranks_share_it() -> None:
-    alone = numbers(1, 0, epoch=3)
-    shared = [numbers(3, rank, epoch=3) for rank in range(3)]
-    assert [sorted(alone[i : i + 6]) for i in (0, 6)] == [
-        sorted(n for r in shared for n in r[i : i + 2]) for i in (0, 2)
+@given(st.integers(1, 7), st.integers(1, 5), st.integers(0, 5), st.integers(1, 4))
+def test_the_batches_of_all_ranks_together_are_those_of_one_process_with_the_whole_batch(
+    world_size: int, batch: int, epoch: int, ratio: int
+) -> None:
+    images = range(12 * world_size)  # so that an epoch is as long for one process as for all
+    streams = [StreamSampler(images, world_size, rank, ratio) for rank in range(world_size)]
+    alone = StreamSampler(images, 1, 0, ratio)
+    for stream in (*streams, alone):
+        stream.set_epoch(epoch)
+    ranks, whole = [list(stream) for stream in streams], list(alone)
+    for start in range(0, len(streams[0]), batch):
+        together = {number for rank in ranks for number in rank[start : start + batch]}
+        assert together == set(whole[start * world_size : (start + batch) * world_size])
+
+
+@given(st.integers(1, 7), st.floats(0.3, 4))
+def test_no_number_comes_back_in_another_rank_or_a_later_epoch(world_size: int, ratio: float) -> None:
+    all_numbers = [
+        n for epoch in range(4) for rank in range(world_size) for n in numbers(world_size, rank, epoch, ratio)
     ]
-
-
-def test_no_number_comes_back_in_a_later_epoch() -> None:
-    epochs = [number for epoch in range(4) for number in numbers(2, 1, epoch)]
-    assert len(set(epochs)) == len(epochs)
+    assert len(set(all_numbers)) == len(all_numbers)
 
 
 @pytest.mark.parametrize(("world_size", "ratio"), [(1, 1), (5, 1), (2, 3), (1, 0.3)])

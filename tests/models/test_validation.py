@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -220,12 +221,81 @@ def test_random_numbers_go_on_as_after_srmodels(tmp_path: Path) -> None:
     assert drawn[0] == drawn[1]
 
 
-@pytest.mark.parametrize(("rank", "validates"), [(0, True), (1, False)])
-def test_of_several_processes_the_first_validates(tmp_path: Path, rank: int, validates: bool) -> None:
-    model = build(tmp_path)
-    model.opt |= {"dist": True, "rank": rank}
-    model.validation(loader(), "run", None, save_img=True)
-    assert bool(files(tmp_path)) is validates
+class Processes:
+    """The processes of a run, as threads that exchange what they found."""
+
+    def __init__(self, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = count
+        self.answers: list[Any] = [None] * count
+        self.here = threading.local()
+        self.all_here = threading.Barrier(count, timeout=20)
+        monkeypatch.setattr(torch.distributed, "all_gather_object", self.all_gather_object)
+
+    def all_gather_object(self, answers: list[Any], mine: Any) -> None:
+        self.answers[self.here.rank] = mine
+        self.all_here.wait()
+        answers[:] = self.answers
+        self.all_here.wait()
+
+    def validate(self, folder: Path, dataset: Dataset, **settings: Any) -> list[USRDAModel | Exception]:
+        """Each process's model after its validation, or what was raised there; pictures are in folder/RANK."""
+
+        def run(rank: int) -> USRDAModel | Exception:
+            self.here.rank = rank
+            model = build(folder / str(rank), **settings)
+            model.opt |= {"dist": True, "rank": rank, "world_size": self.count}
+            try:
+                model.validation(loader(dataset), 100, None, save_img=True)
+            except Exception as error:
+                return error
+            return model
+
+        with ThreadPoolExecutor(self.count) as threads:
+            return list(threads.map(run, range(self.count)))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_processes_share_the_images_and_find_the_same_means_to_the_last_bit(
+    tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = build(tmp_path / "alone")
+    alone.validation(loader(), 100, None, save_img=True)
+    models = Processes(count, monkeypatch).validate(tmp_path, Pairs())
+    for model in models:
+        assert isinstance(model, USRDAModel), model
+        assert model.metric_results == alone.metric_results
+        assert model.best_metric_results == alone.best_metric_results
+    made = [sorted(files(tmp_path / str(rank))) for rank in range(count)]
+    assert [len(names) for names in made] == [len(range(rank, len(SIZES), count)) for rank in range(count)]
+    assert sorted(name for names in made for name in names) == sorted(files(tmp_path / "alone"))
+
+
+def test_the_first_process_alone_tells_of_a_metric_that_is_not_defined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.warns(UserWarning, match=r"NIQE .* 2 of 3 images of data set clouds.* the first cloud\.1") as told:
+        models = Processes(2, monkeypatch).validate(tmp_path, Pairs(((100, 100), (20, 20), (20, 20))))
+    assert len(told) == 1
+    assert all(isinstance(model, USRDAModel) and math.isnan(model.metric_results["niqe"]) for model in models)
+
+
+def test_no_process_waits_for_one_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Pairs):
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            if index == 2:
+                raise ValueError("somewhere/cloud.2.png: no image")
+            return super().__getitem__(index)
+
+    first, second, third = Processes(3, monkeypatch).validate(tmp_path, Broken())
+    assert isinstance(third, ValueError)
+    for other in (first, second):
+        assert isinstance(other, RuntimeError)
+        assert str(other) == "the validation failed in process 2: ValueError: somewhere/cloud.2.png: no image"
+
+
+def test_processes_share_also_what_has_no_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Processes(2, monkeypatch).validate(tmp_path, Pairs(), metrics=None)
+    assert [len(files(tmp_path / str(rank))) for rank in range(2)] == [2, 1]
 
 
 def test_the_progress_bar_names_the_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

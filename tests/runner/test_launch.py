@@ -229,6 +229,22 @@ def test_only_the_first_process_takes_folders_back(
     assert (tmp_path / "experiments" / "run").is_dir()
 
 
+@pytest.mark.parametrize(("launcher", "first"), [("slurm", False), ("none", True)])
+def test_with_slurm_processes_are_numbered_by_srun_from_the_start(
+    start: Callable[..., None], launcher: str, first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "")  # so that what is set is taken back
+        monkeypatch.delenv(name)
+    for name, value in {"SLURM_PROCID": "5", "SLURM_NTASKS": "8", "SLURM_LOCALID": "1"}.items():
+        monkeypatch.setenv(name, value)
+    start(lambda root: None, launcher=launcher)
+    assert launch.is_first_process() is launch.is_first_of_machine() is first
+    numbers = {name: os.environ.get(name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
+    assert numbers == ({"RANK": None, "WORLD_SIZE": None, "LOCAL_RANK": None} if first else
+                       {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"})  # fmt: skip
+
+
 def test_a_footprint_leaves_other_runs_and_older_archives_alone(tmp_path: Path) -> None:
     run, archive, other = (tmp_path / name for name in ("run", "run_archived_1", "run2_archived_1"))
     archive.mkdir()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from usrda_plugin.runner.launch import SetupError, TrainingError, is_first_process
+from usrda_plugin.runner.launch import SetupError, TrainingError, is_first_of_machine
+from usrda_plugin.runner.lost_process import LostProcessError
 
 BROKEN_OFF = 1
 USER_FAULT = 2
@@ -13,7 +14,10 @@ INTERRUPTED = 130
 
 
 def run_command(name: str, command: Callable[[], None], *, show_traceback: bool) -> int:
-    """Run ``command``; gives 0, 2 after a SetupError, 1 after a TrainingError (with a message), 130 after Ctrl-C."""
+    """Run ``command``; gives 0, 2 after a SetupError, 1 where a training broke off, 130 after Ctrl-C.
+
+    A SetupError and a TrainingError are told on stderr, in one message; a LostProcessError has been told.
+    """
     try:
         command()
     except KeyboardInterrupt:
@@ -23,12 +27,13 @@ def run_command(name: str, command: Callable[[], None], *, show_traceback: bool)
         if show_traceback:
             raise
         # of several processes with the same fault, one speaks
-        if is_first_process():
+        if is_first_of_machine():
             print(f"{name}: {fault}", file=sys.stderr)
         return USER_FAULT
-    except TrainingError as fault:
+    except (TrainingError, LostProcessError) as fault:
         if show_traceback:
             raise
-        print(f"{name}: {fault}", file=sys.stderr)
+        if isinstance(fault, TrainingError):
+            print(f"{name}: {fault}", file=sys.stderr)
         return BROKEN_OFF
     return 0

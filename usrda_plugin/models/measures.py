@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from basicsr.metrics import calculate_metric
 from torch import Tensor
 
 from usrda_plugin.metrics import TensorMetric, needs_reference, picture_of, tensor_metric
+from usrda_plugin.models.shares import in_order
+
+
+class Found(NamedTuple):
+    """Names of images and, for each metric, their values."""
+
+    images: list[str]
+    values: dict[str, list[float]]
 
 
 class Measures:
@@ -48,12 +56,20 @@ class Measures:
             for name, options in others.items():
                 self.values[name].append(calculate_metric(pictures, options))
 
-    def means(self) -> dict[str, float]:
-        """The mean of each metric over the images; only here the host waits for the device."""
-        values = {name: _read(series) for name, series in self.values.items()}
-        for name in self.in_tensors:
-            self._warn_of_nan(name, values[name])
-        # summed one by one from the first, so that the digits are SRModel's
+    def found(self) -> Found:
+        """What was measured; only here the host waits for the device."""
+        return Found(self.images, {name: _read(series) for name, series in self.values.items()})
+
+    def means(self, found: Sequence[Found], *, warn: bool = True) -> dict[str, float]:
+        """The mean of each metric over the images that the processes have measured, in the order of the data set.
+
+        ``warn``: whether this process tells of images for which a metric is not defined.
+        """
+        images = in_order([part.images for part in found])
+        values = {name: in_order([part.values[name] for part in found]) for name in self.metrics}
+        for name in self.in_tensors if warn else ():
+            self._warn_of_nan(name, images, values[name])
+        # summed one by one from the first, so that the digits are SRModel's, and those of a single process
         return {name: sum(series) / len(series) if series else float("nan") for name, series in values.items()}
 
     def _in_tensors(self, name: str, form: TensorMetric, result: Tensor, reference: Tensor | None) -> Tensor:
@@ -67,8 +83,8 @@ class Measures:
         except ValueError as misfit:
             raise ValueError(f"{where}: {misfit}") from misfit
 
-    def _warn_of_nan(self, name: str, values: list[float]) -> None:
-        undefined = [image for image, value in zip(self.images, values, strict=True) if isnan(value)]
+    def _warn_of_nan(self, name: str, images: list[str], values: list[float]) -> None:
+        undefined = [image for image, value in zip(images, values, strict=True) if isnan(value)]
         if undefined:
             title = self.metrics[name]["type"].removeprefix("calculate_").removeprefix("usrda_").upper()
             warnings.warn(

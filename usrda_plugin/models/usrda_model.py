@@ -267,6 +267,10 @@ class USRDAModel(SRModel):
             values /= self.opt["world_size"]
         return dict(zip(self.log, values.tolist(), strict=True))
 
+    def dist_validation(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
+        """The same by all processes, each with a share of the images; SRModel's others wait for the first."""
+        self.nondist_validation(dataloader, current_iter, tb_logger, save_img)
+
     def nondist_validation(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
         """SRModel's validation by ``validate``, and a strip of the last training batch for TensorBoard."""
         # compiled blocks would be compiled again for each image size

@@ -14,8 +14,9 @@ from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from usrda_plugin.metrics import levels_of
-from usrda_plugin.models.measures import Measures
+from usrda_plugin.models.measures import Found, Measures
 from usrda_plugin.models.pictures import PictureWriter
+from usrda_plugin.models.shares import Share
 
 READ_AHEAD = 2
 """Samples that wait decoded while another is at work."""
@@ -26,15 +27,24 @@ Sample = dict[str, Any]
 def validate(model: Any, dataloader: Any, current_iter: int | str, save_img: bool) -> dict[str, float]:
     """Super-resolve each image of a validation set by ``model.test()``; the mean of each metric over them.
 
-    ``model`` is one of BasicSR's: its options say which metrics, and where pictures go. Raises ValueError where a
-    metric lacks ground truth, OSError that names a picture that cannot be written.
+    ``model`` is one of BasicSR's: its options say which metrics, and where pictures go. Of several processes each takes
+    a share of the images, and all get the means, which are those of a single process to the last digit. Raises
+    ValueError where a metric lacks ground truth, OSError that names a picture that cannot be written, RuntimeError
+    where another process failed.
     """
+    share = Share(model.opt)
+    measures = Measures(model.opt["val"].get("metrics") or {}, dataloader.dataset.opt["name"])
+    found = share.found_by_all(lambda: measure(model, share.of(dataloader), measures, current_iter, save_img))
+    return measures.means(found, warn=share.rank == 0)
+
+
+def measure(model: Any, dataloader: Any, measures: Measures, current_iter: int | str, save_img: bool) -> Found:
+    """What this process measures of its images, whose pictures it writes."""
     opt = model.opt
-    dataset_name = dataloader.dataset.opt["name"]
-    measures = Measures(opt["val"].get("metrics") or {}, dataset_name)
+    shown = opt["val"].get("pbar", False) and opt["rank"] == 0
     with (
         PictureWriter() as writer,
-        tqdm(total=len(dataloader), unit="image", disable=not opt["val"].get("pbar", False)) as progress,
+        tqdm(total=len(dataloader), unit="image", disable=not shown) as progress,
         closing(read(iter(dataloader), model.device)) as samples,
     ):
         for sample in samples:
@@ -42,12 +52,12 @@ def validate(model: Any, dataloader: Any, current_iter: int | str, save_img: boo
             result, reference = tested(model, sample)
             measures.add(name, result, reference)
             if save_img:
-                writer.write(picture_path(opt, dataset_name, name, current_iter), result[0])
+                writer.write(picture_path(opt, measures.dataset_name, name, current_iter), result[0])
             progress.update(1)
             progress.set_description(f"Test {name}")
     if model.device.type == "cuda":
         torch.cuda.empty_cache()  # blocks of these images' sizes, which training has no use for
-    return measures.means()
+    return measures.found()
 
 
 def tested(model: Any, sample: Sample) -> tuple[Tensor, Tensor | None]:

@@ -20,6 +20,7 @@ import torch.distributed
 
 from usrda_plugin.models.checkpoints import SaveError
 from usrda_plugin.runner.footprint import Footprint
+from usrda_plugin.runner.lost_process import lost_process_told
 from usrda_plugin.runner.options import dump_options, load_options
 from usrda_plugin.runner.plugins import load_plugins
 from usrda_plugin.runner.seams.options import command_line
@@ -61,6 +62,7 @@ def train(
     After ``time_limit`` seconds, at SIGTERM and at SIGINT it saves and returns. Raises SetupError before the training
     begins, TrainingError where it cannot go on.
     """
+    _number_process(launcher)
     wish = StopWish(time_limit)
     flags = ["--launcher", launcher, *["--auto_resume"] * auto_resume, *["--debug"] * debug]
     options = _prepare(Path(opt_file), True, overrides, plugins)
@@ -86,9 +88,17 @@ def test(
     root: str | Path | None = None,
 ) -> None:
     """Test as an option file says, by BasicSR's ``test_pipeline``, into ``root``/results; otherwise as ``train``."""
+    _number_process(launcher)
     flags = ["--launcher", launcher, *["--debug"] * debug]
     options = _prepare(Path(opt_file), False, overrides, plugins)
     _run("test", Path(opt_file).name, options, flags, Path(root or Path.cwd()))
+
+
+def _number_process(launcher: Launcher) -> None:
+    """Take from srun what torchrun says by these names; BasicSR does so later, when files have been looked at."""
+    if launcher == "slurm":
+        said = {"RANK": "SLURM_PROCID", "WORLD_SIZE": "SLURM_NTASKS", "LOCAL_RANK": "SLURM_LOCALID"}
+        os.environ.update({name: os.environ[srun] for name, srun in said.items() if srun in os.environ})
 
 
 def _prepare(opt_file: Path, is_train: bool, overrides: Sequence[str], plugins: Sequence[str]) -> dict[str, Any]:
@@ -120,6 +130,7 @@ def _run(
             _told_without_traceback(progress.before_training, footprint.withdraw),
             _clean_process(),
             _ending_well(),
+            lost_process_told(phase),
             _substituted(runner, **{**substitutes, "build_model": progress.build_model}),
         ):
             getattr(runner, f"{phase}_pipeline")(str(root))
@@ -219,5 +230,10 @@ def _folders(phase: str, options: dict[str, Any], debug: bool, root: Path) -> li
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks and writes for all of a distributed run, as told by torchrun."""
+    """Whether this process writes for all of a distributed run, as told by torchrun."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def is_first_of_machine() -> bool:
+    """Whether this process speaks for those of its machine, which may lack what others have."""
+    return int(os.environ.get("LOCAL_RANK") or os.environ.get("RANK", "0")) == 0

@@ -77,7 +77,8 @@ SEAMS = [
     ),
     Seam(
         "wrap_networks",
-        "DistributedDataParallel is given a GPU where there is none",
+        "DistributedDataParallel is given a GPU where there is none, refuses a network without parameters, and in each"
+        " pass overwrites buffers that the pass before needs for its backward pass",
         distributed.wrap_networks_on_any_device,
     ),
     Seam("scandir_order", "files come in the order of os.scandir, another on each machine", data.scan_folders_in_order),

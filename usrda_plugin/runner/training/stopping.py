@@ -13,6 +13,8 @@ from typing import Any
 import torch
 import torch.distributed
 
+from usrda_plugin.runner.seams.distributed import patience
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -81,7 +83,7 @@ class _Agreement:
     """
 
     def __init__(self) -> None:
-        self.group = torch.distributed.new_group(backend="gloo")
+        self.group = torch.distributed.new_group(backend="gloo", timeout=patience())
         self.said = torch.zeros(1)
         self.work: Any = None
 
