@@ -1,0 +1,191 @@
+"""Kills the demo's training again and again, and shows that it ends as if nobody had.
+
+SIGKILL comes at random instants: while the process starts, in an iteration, in a validation, and, every third time, in
+the middle of a save. Each time the training goes on by `--auto_resume`. In the end all that it leaves is compared with
+an uninterrupted run: networks, averages, optimizers, random generators, best metrics and signals, bit by bit, and the
+losses of the log; nothing half written may be left. 0 if all are identical, 1 if not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "demo"))
+NAME = "soak"
+LONGEST = 2.5
+"""Seconds from the first losses to a kill, at most."""
+LOGGED = re.compile(r"iter:\s*([\d,]+), lr:\(([^)]*)\)\] \[.*?\] (.*)$", re.MULTILINE)
+BEST = re.compile(r"# (\w+): (\S+)\s+Best: (.*)$", re.MULTILINE)
+
+
+class Left(NamedTuple):
+    """What a run has left: SHA-256 of its files, losses by iteration, the last metrics, what should not be there."""
+
+    files: dict[str, str]
+    losses: dict[str, str]
+    best: list[tuple[str, str, str]]
+    leftovers: list[str]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run both trainings and compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0, help="of the instants")
+    parser.add_argument("--iterations", type=int, default=600)
+    parser.add_argument("--workers", type=int, default=2, help="processes that load images")
+    chosen = parser.parse_args(arguments)
+    console = Console(highlight=False)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="soak_") as folder:
+        whole, killed = Path(folder, "whole"), Path(folder, "killed")
+        for place in (whole, killed):
+            furnish(place)
+        finish(start(whole, chosen))
+        instants = kill_and_go_on(killed, chosen, console)
+        finish(start(killed, chosen, auto_resume=True))
+        faults = differences(left_by(whole), left_by(killed))
+    for fault in faults:
+        console.print(f"[red]{fault}[/]")
+    told = ", ".join(f"{instants.count(kind)} {kind}" for kind in dict.fromkeys(instants))
+    verdict = "identical, nothing left behind" if not faults else f"{len(faults)} differences"
+    console.print(f"{len(instants)} kills survived ({told}), {chosen.iterations} iterations: {verdict};"
+                  f" {(time.monotonic() - started) / 60:.1f} minutes")  # fmt: skip
+    return 1 if faults else 0
+
+
+def furnish(place: Path) -> None:
+    """Lay out what the demo's option file reads."""
+    from photographs import write_photographs
+
+    write_photographs(place / "demo/out/photographs")
+    shutil.copytree(ROOT / "pretrained", place / "pretrained", ignore=shutil.ignore_patterns("*.md"))
+
+
+def start(place: Path, chosen: argparse.Namespace, *, auto_resume: bool = False) -> subprocess.Popen[str]:
+    """Begin the demo's training below a folder."""
+    overrides = {
+        "name": NAME,
+        "train:total_iter": chosen.iterations,
+        "train:psnr_iter": chosen.iterations // 4,
+        "datasets:train:num_worker_per_gpu": chosen.workers,
+        # a small epoch, so that some are ended
+        "datasets:train:dataset_enlarge_ratio": 40,
+        "logger:print_freq": 5,
+        "logger:save_checkpoint_freq": 5,
+        "logger:keep_last": 3,
+        "val:val_freq": 50,
+        "val:save_img": "false",
+        "val:signals:images": 2,
+    }
+    command = [sys.executable, "-m", "usrda_plugin", "train", "-opt", str(ROOT / "options/demo_usrda.yml")]
+    command += ["--auto_resume"] * auto_resume
+    command += ["--force_yml", *(f"{key}={value}" for key, value in overrides.items())]
+    log = (place / "screen.log").open("a")
+    # one thread: on a machine that is busy a second one is waited for at every step
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, cwd=place, stdout=log, stderr=subprocess.STDOUT, text=True, env=environment)
+
+
+def finish(training: subprocess.Popen[str]) -> None:
+    """Wait for the end, which must be a good one."""
+    if training.wait():
+        raise SystemExit(f"the training ended with {training.returncode}")
+
+
+def kill_and_go_on(place: Path, chosen: argparse.Namespace, console: Console) -> list[str]:
+    """Kill the training so many times; returns in what it was killed each time."""
+    rng, instants = random.Random(chosen.seed), list[str]()
+    while len(instants) < chosen.kills:
+        seen = (place / "screen.log").stat().st_size if instants else 0
+        training = start(place, chosen, auto_resume=bool(instants))
+        kind = ("in a save", "in the start", "in the training")[min(len(instants) % 4, 2)]
+        WAITS[kind](place, seen, training, rng)
+        if training.poll() is not None:
+            raise SystemExit(
+                f"the training ended ({training.returncode}) after {len(instants)} kills; --iterations more"
+            )
+        training.send_signal(signal.SIGKILL)
+        training.wait()
+        instants.append(kind)
+        console.print(f"kill {len(instants):3} {kind:<16} last checkpoint {max(checkpoints(place), default=0)}")
+    return instants
+
+
+def in_the_start(place: Path, seen: int, training: subprocess.Popen[str], rng: random.Random) -> None:
+    """Wait for some time that ends about when training begins."""
+    time.sleep(rng.uniform(0, 6))
+
+
+def in_the_training(place: Path, seen: int, training: subprocess.Popen[str], rng: random.Random) -> None:
+    """Wait for the first losses since the log was so long, and then for some time."""
+    wait_until(lambda: bool(LOGGED.search((place / "screen.log").read_text()[seen:])), training)
+    time.sleep(rng.uniform(0, LONGEST))
+
+
+def in_a_save(place: Path, seen: int, training: subprocess.Popen[str], rng: random.Random) -> None:
+    """Wait until one of the next checkpoints is half written."""
+    first = len(checkpoints(place)) + rng.randrange(2)
+    wait_until(lambda: len(checkpoints(place)) >= first, training)
+    folders = [place / "experiments" / NAME / name for name in ("models", "training_states")]
+    wait_until(lambda: any(any(folder.glob(".*.unfinished")) for folder in folders), training, 0.0005)
+    time.sleep(rng.uniform(0, 0.03))
+
+
+WAITS = {"in the start": in_the_start, "in the training": in_the_training, "in a save": in_a_save}
+
+
+def wait_until(ready: Callable[[], bool], training: subprocess.Popen[str], pause: float = 0.02) -> None:
+    """Wait until something is so, or the training has ended."""
+    while not ready() and training.poll() is None:
+        time.sleep(pause)
+
+
+def checkpoints(place: Path) -> list[int]:
+    """The iterations whose checkpoints are complete."""
+    return [int(file.stem) for file in (place / "experiments" / NAME / "training_states").glob("*.json")]
+
+
+def left_by(place: Path) -> Left:
+    """What a run has left below a folder."""
+    run = place / "experiments" / NAME
+    kept = [*run.glob("models/*"), *run.glob("training_states/*"), run / "best.json", run / "signals.jsonl"]
+    log = (place / "screen.log").read_text()
+    hidden = [*run.parent.rglob(".*"), *run.parent.rglob("*_archived_*")]
+    return Left(
+        {str(file.relative_to(run)): hashlib.sha256(file.read_bytes()).hexdigest() for file in kept if file.is_file()},
+        {iteration: f"{rate} {losses}" for iteration, rate, losses in LOGGED.findall(log)},
+        BEST.findall(log)[-3:],
+        sorted(path.name for path in hidden),
+    )
+
+
+def differences(whole: Left, killed: Left) -> list[str]:
+    """A line for each thing that is not the same, or should not be there."""
+    lines = [f"{name}: {'missing' if name not in killed.files else 'different'}" for name, value in whole.files.items()
+             if killed.files.get(name) != value]  # fmt: skip
+    lines += [f"{name}: only in the killed run" for name in killed.files if name not in whole.files]
+    lines += [f"losses of iteration {name}: {killed.losses.get(name)} instead of {value}" for name, value
+              in whole.losses.items() if killed.losses.get(name) != value]  # fmt: skip
+    lines += [] if whole.best == killed.best else [f"best metrics: {killed.best} instead of {whole.best}"]
+    return lines + [f"left behind: {name}" for name in killed.leftovers]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
