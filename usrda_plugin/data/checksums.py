@@ -34,7 +34,8 @@ def read_checksums(folder: Path) -> tuple[dict[str, int], list[str]] | None:
         return None
     sums: dict[str, int] = {}
     faults: list[str] = []
-    for number, line in enumerate(file.read_text(encoding="ascii", errors="backslashreplace").splitlines(), start=1):
+    text = file.read_bytes().decode("ascii", errors="backslashreplace")
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         found = _LINE.fullmatch(line)
         if found is None:
             faults.append(f"{FILE}: expected `key checksum` in line {number}, found {line!r}")

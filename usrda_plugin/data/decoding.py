@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -63,6 +65,16 @@ def refuse_large(height: int, width: int, where: str) -> None:
         raise ValueError(_too_large(where))
 
 
+@contextmanager
+def of_any_size() -> Iterator[None]:
+    """Let Pillow open large photographs, which are no attack here, without a warning or an error."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
 def straight_tiff(content: bytes | memoryview) -> np.ndarray | None:
     """Decode a TIFF with straight alpha of 8 bits to HWC RGBA, upright: OpenCV would multiply its colours by alpha.
 
@@ -71,7 +83,7 @@ def straight_tiff(content: bytes | memoryview) -> np.ndarray | None:
     if bytes(content[:4]) not in _TIFF:
         return None
     try:
-        with Image.open(BytesIO(content)) as image:
+        with of_any_size(), Image.open(BytesIO(content)) as image:
             tags: Any = image.tag_v2  # type: ignore[attr-defined]
             if tags.get(_EXTRA_SAMPLES) != _STRAIGHT or set(tags.get(_BITS, ())) != {8} or image.mode != "RGBA":
                 return None

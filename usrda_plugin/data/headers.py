@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import IO, Any
 
 from PIL import Image
 
-from usrda_plugin.data.decoding import decode, refuse_cut_off, refuse_large
+from usrda_plugin.data.decoding import decode, of_any_size, refuse_cut_off, refuse_large
 from usrda_plugin.data.wholeness import Read
 
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # EXIF
 _TAIL = 4096
-_BITS, _KIND_OF_SAMPLE, _PLACES, _LENGTHS = 258, 339, (273, 324), (279, 325)  # TIFF
+_WIDTH, _HEIGHT, _BITS, _KIND_OF_SAMPLE, _PLACES, _LENGTHS = 256, 257, 258, 339, (273, 324), (279, 325)  # TIFF
 _UNSIGNED = 1
 
 
@@ -34,8 +32,10 @@ def upright_size(file: IO[bytes], where: str) -> tuple[int, int]:
     refuse_cut_off(read, length, where)
     file.seek(0)
     try:
-        with _of_any_size(), Image.open(file) as image:
-            height, width = image.height, image.width
+        with of_any_size(), Image.open(file) as image:
+            # of a TIFF newer Pillows say the upright size
+            tags = getattr(image, "tag_v2", {})
+            height, width = tags.get(_HEIGHT, image.height), tags.get(_WIDTH, image.width)
             sideways = _orientation(image, read, length) in SIDEWAYS
             fault = _fault_of_tiff(image, length) if image.format == "TIFF" else ""
     except Exception:  # a damaged file may make Pillow's readers stumble in any way, and OpenCV knows other formats
@@ -75,16 +75,6 @@ class View(io.RawIOBase):
         buffer[: len(found)] = found
         self._place += len(found)
         return len(found)
-
-
-@contextmanager
-def _of_any_size() -> Iterator[None]:
-    # large photographs are no attack here
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _orientation(image: Image.Image, read: Read, length: int) -> int | None:

@@ -152,7 +152,5 @@ def read_lines(file: str | Path) -> list[str]:
     try:
         text = Path(file).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"meta-info file {file} is no text in UTF-8, byte {error.start} of it: it is damaged"
-        ) from None
+        raise ValueError(f"meta-info file {file} is damaged: byte {error.start} is no UTF-8") from None
     return [line for line in text.split("\n") if line.strip()]
