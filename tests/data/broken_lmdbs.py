@@ -42,6 +42,13 @@ def spoil_root(path: Path) -> None:
     data.write_bytes(overwrite(root * 4096 + node, b"\xff" * 4)(whole))
 
 
+def spoil_an_entrys_page(path: Path) -> None:
+    """Let the page where the first entry begins say that it is another one."""
+    data = path / "data.mdb"
+    whole = data.read_bytes()
+    data.write_bytes(overwrite(whole.index(b"P6\n") - 16, b"\xff")(whole))
+
+
 def flip_a_pixel(path: Path) -> None:
     """Change one bit amid the pixels of the first entry."""
     data = path / "data.mdb"
@@ -66,6 +73,7 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
     ),
     "a page size that cannot be": (write("data.mdb", overwrite(40, b"\7\0\0\0")), "a page cannot have 7 bytes"),
     "a damaged tree": (spoil_root, "of data.mdb is damaged"),
+    "a damaged page of an entry": (spoil_an_entrys_page, "the first page of the entry '0' is damaged"),
     "a key missing": (put("1", lambda value: None), "'1'|not stored: 1"),
     "an entry cut off": (put("1", lambda value: value[:-1]), "1.* is cut off"),
     "an entry of no bytes": (put("1", lambda value: b""), "1.* is empty"),

@@ -231,6 +231,7 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     "JPEG cut off": (cut("JPEG"), "it is cut off"),
     "JPEG cut off within its header": (cut("JPEG", 0.1), "it is cut off"),
     "progressive JPEG cut off": (cut("JPEG", progressive=True), "it is cut off"),
+    "JPEG with a thumbnail cut off": (with_thumbnail(smooth(48, 48))[0][:-100], "it is cut off"),
     "JPEG without its last byte": (cut("JPEG", 0.9999), "it is cut off"),
     "JPEG with a hole": (holed("JPEG"), "it is cut off"),
     "PNG cut off": (cut("PNG"), "it is cut off"),

@@ -14,6 +14,7 @@ import lmdb
 import numpy as np
 import pytest
 from basicsr.data.paired_image_dataset import PairedImageDataset
+from basicsr.utils import imfrombytes
 from PIL import Image
 
 from tests.data.planted import DAMAGED, UNUSUAL, flipped, promised, saved, smooth
@@ -139,9 +140,12 @@ def test_what_is_cut_off_is_told_before_any_decoder_sees_it(kind: str, monkeypat
     whole = saved(Image.fromarray(smooth(HIGH, WIDE)), kind)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: smooth(HIGH, WIDE))
     decode(whole, "here")
+    imfrombytes(whole)
     for length in range(8, len(whole), 7):
         with pytest.raises(ValueError, match="here as an image: it is cut off"):
             decode(whole[:length], "here")
+        with pytest.raises(ValueError, match="it is cut off"):
+            imfrombytes(whole[:length])
 
 
 def test_every_flipped_bit_of_a_png_is_an_error_or_does_no_harm() -> None:
