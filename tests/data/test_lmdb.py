@@ -11,7 +11,8 @@ from basicsr.data.paired_image_dataset import PairedImageDataset
 from usrda_plugin.data.encoding import ENCODINGS, Encoding, encode
 from usrda_plugin.data.images import ImageSource
 from usrda_plugin.data.layout import Layout
-from usrda_plugin.data.lmdb import make_lmdb, unique_keys, verify_lmdb
+from usrda_plugin.data.lmdb import make_lmdb, unique_keys
+from usrda_plugin.data.verify import verify_lmdb
 
 Write = Callable[[Path, np.ndarray], Path]
 Noise = Callable[..., np.ndarray]

@@ -12,6 +12,8 @@ from rich.progress import track
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from usrda_plugin.data import Layout, make_lmdb, verify_lmdb
+from usrda_plugin.data.checksums import FILE as CHECKSUMS
+from usrda_plugin.data.checksums import read_checksums
 from usrda_plugin.data.encoding import ENCODINGS
 from usrda_plugin.data.stores import LmdbStore
 from usrda_plugin.runner.launch import SetupError
@@ -82,6 +84,8 @@ def verify(chosen: argparse.Namespace) -> None:
     if faults:
         number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise SetupError(f"{number} in {chosen.lmdb}; make it again from its images: usrda lmdb make --help")
+    if read_checksums(chosen.lmdb) is None:
+        _say(f"{chosen.lmdb} has no {CHECKSUMS}: bits that have flipped among pixels are seen in its PNG entries alone")
     _say(f"{chosen.lmdb}: {len(LmdbStore(chosen.lmdb).entries())} images, {_size(chosen.lmdb)}, no fault")
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import lmdb
 
+from usrda_plugin.data.lmdb_tree import read_meta
+
 _OPEN: dict[str, tuple[tuple[int, ...], lmdb.Environment]] = {}
 
 
@@ -14,7 +16,8 @@ def lmdb_environment(path: str | Path) -> lmdb.Environment:
     """Return the read-only environment of ``path``, which all data sets of this process share.
 
     LMDB refuses to open a path twice in a process, and a forked worker must not use its parent's handle.
-    Raises FileNotFoundError where there is no LMDB, ValueError where it is damaged.
+    Raises FileNotFoundError where there is no LMDB, ValueError where it is cut off, damaged, of another version, or
+    open in this process by other means.
     """
     key = os.path.realpath(path)
     owner = (os.getpid(), *_identity(key))
@@ -39,12 +42,12 @@ def _identity(path: str) -> tuple[int, int]:
 
 def _open(path: str) -> lmdb.Environment:
     try:
-        environment = lmdb.open(path, readonly=True, lock=False, readahead=False, meminit=False)
+        read_meta(Path(path, "data.mdb"))
+    except ValueError as error:
+        raise ValueError(f"the LMDB {path} cannot be used: {error}; copy or make it again") from None
+    try:
+        # without lock, so that a read-only disk will do and nobody else is kept waiting
+        return lmdb.open(path, readonly=True, lock=False, readahead=False, meminit=False)
     except lmdb.Error as error:
-        raise ValueError(f"cannot open the LMDB {path}: {error}; make it again") from error
-    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    found = _identity(path)[1]
-    if found < needed:  # reading past the end of a memory-mapped file kills the process
-        environment.close()
-        raise ValueError(f"the LMDB {path} is cut off: data.mdb has {found} bytes of {needed}; copy or make it again")
-    return environment
+        remedy = "close it there" if "already open" in str(error) else "copy or make it again"
+        raise ValueError(f"cannot open the LMDB {path}: {error}; {remedy}") from error

@@ -8,14 +8,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from usrda_plugin.data.decoding import decode, uncompressed
+from usrda_plugin.data.headers import upright_size
 from usrda_plugin.data.layout import partner_stems
-from usrda_plugin.data.stores import ImageStore, open_store, read_lines
-
-_ORIENTATION_TAG = 0x0112
-_SIDEWAYS = (5, 6, 7, 8)
+from usrda_plugin.data.stores import ImageStore, listed_name, open_store, read_lines
 
 
 class ImageSource:
@@ -39,7 +36,7 @@ class ImageSource:
         store = open_store(root)
         entries = store.entries()
         if meta_info is not None:
-            entries = [store.entry(line.split()[0]) for line in read_lines(meta_info)]
+            entries = [store.entry(listed_name(line)) for line in read_lines(meta_info)]
             _refuse_missing([entry for entry in entries if not store.has(entry)], f"that {meta_info} lists", store)
         if not entries:
             raise ValueError(f"no image in {meta_info or root}; expected files such as .png or .jpg, not in subfolders")
@@ -99,16 +96,8 @@ class ImageSource:
 
     def size(self, index: int) -> tuple[int, int]:
         """Return (height, width) of an image, from its header where that suffices. Raises as ``read`` does."""
-        try:
-            with self.store.open(self.entries[index]) as file, Image.open(file) as header:
-                sideways = header.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS
-                return (header.width, header.height) if sideways else (header.height, header.width)
-        except FileNotFoundError:
-            raise
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            # Pillow does not know every format that OpenCV reads; for what neither reads, decode has the message
-            height, width, _ = self.read(index).shape
-            return height, width
+        with self.store.open(self.entries[index]) as file:
+            return upright_size(file, self.path(index))
 
 
 def _partner_entries(entry: str, template: str) -> list[str]:

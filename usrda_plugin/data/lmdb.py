@@ -1,4 +1,4 @@
-"""Make and verify image LMDBs in BasicSR's layout: ``data.mdb``, ``lock.mdb`` and ``meta_info.txt``.
+"""Make image LMDBs in BasicSR's layout: ``data.mdb``, ``lock.mdb`` and ``meta_info.txt``; and ``checksums.txt`` beside.
 
 A line of ``meta_info.txt`` is ``key.png (height,width,channels) compression``; BasicSR takes a key up to its first dot
 and encodes it as ASCII, so keys have neither dots nor letters beyond that. An entry may be of any format that OpenCV
@@ -8,7 +8,6 @@ reads; the ending in the list says which, and readers leave it aside.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -16,16 +15,16 @@ from tempfile import TemporaryDirectory
 import lmdb
 import numpy as np
 
-from usrda_plugin.data.decoding import decode
+from usrda_plugin.data.checksums import checksum, write_checksums
 from usrda_plugin.data.encoding import COMPRESSION, encode
-from usrda_plugin.data.environment import lmdb_environment
 from usrda_plugin.data.images import ImageSource
 from usrda_plugin.data.layout import WHOLE, Layout
-from usrda_plugin.data.stores import LmdbStore, is_lmdb, read_lines
+from usrda_plugin.data.stores import is_lmdb
 
 FIRST_MAP_SIZE = 2**26
 """Bytes that the LMDB may take at first; it is doubled as often as needed."""
-_META_LINE = re.compile(r"(?P<key>[^.]+)\.\w+ \((?P<height>\d+),(?P<width>\d+),\d+\) \d+")
+LONGEST_KEY = 511
+"""Bytes, which LMDB sets."""
 
 Progress = Callable[[range], Iterable[int]]
 """Wraps the loop over the numbers of the images, as tqdm does."""
@@ -58,34 +57,19 @@ def make_lmdb(
     return count
 
 
-def verify_lmdb(path: str | Path, *, progress: Progress = iter) -> list[str]:
-    """Read every image of an LMDB and describe each fault in a line; no lines mean that BasicSR can read it all."""
-    store = LmdbStore(Path(path))
-    try:
-        environment = lmdb_environment(path)
-        lines = read_lines(store.root / "meta_info.txt")
-    except (ValueError, FileNotFoundError) as error:
-        return [str(error)]
-    listed = Counter(store.entry(line) for line in lines)
-    with environment.begin() as transaction:
-        stored = {bytes(key).decode(errors="replace") for key, _ in transaction.cursor()}
-    return [
-        *(fault for number in progress(range(len(lines))) for fault in _line_faults(store, lines[number])),
-        *(f"meta_info.txt lists {key!r} {count} times" for key, count in listed.items() if count > 1),
-        *(f"key {key!r} is stored, but meta_info.txt does not list it" for key in sorted(stored - set(listed))),
-    ]
-
-
 def _write(source: ImageSource, path: Path, layout: Layout, progress: Progress) -> int:
     keys = unique_keys(source.entries)
     lines: list[str] = []
     faults: list[str] = []
+    sums: dict[str, int] = {}
     # not synchronised image by image: until the final sync and rename nobody can take it for a whole LMDB
     with lmdb.open(str(path), map_size=FIRST_MAP_SIZE, sync=False) as environment:
         for index in progress(range(len(source))):
             try:
                 for suffix, tile in _tiles(source, index, layout):
-                    _put(environment, keys[index] + suffix, encode(tile, layout.encoding))
+                    content = encode(tile, layout.encoding)
+                    _put(environment, keys[index] + suffix, content)
+                    sums[keys[index] + suffix] = checksum(content)
                     size, level = f"({tile.shape[0]},{tile.shape[1]},3)", COMPRESSION[layout.encoding]
                     lines.append(f"{keys[index]}{suffix}.{layout.encoding} {size} {level}\n")
             except (ValueError, OSError) as error:
@@ -94,6 +78,7 @@ def _write(source: ImageSource, path: Path, layout: Layout, progress: Progress) 
     if faults:
         raise ValueError("no LMDB made, since some images cannot be taken:\n" + "\n".join(faults))
     (path / "meta_info.txt").write_text("".join(lines), encoding="ascii")
+    write_checksums(path, sums)
     return len(lines)
 
 
@@ -106,6 +91,8 @@ def _tiles(source: ImageSource, index: int, layout: Layout) -> list[tuple[str, n
 
 
 def _put(environment: lmdb.Environment, key: str, content: bytes) -> None:
+    if len(key) > LONGEST_KEY:
+        raise ValueError(f"a key may have {LONGEST_KEY} letters, found {len(key)}; shorten the name {key}")
     while True:
         try:
             with environment.begin(write=True) as transaction:
@@ -127,17 +114,3 @@ def unique_keys(entries: Iterable[str]) -> list[str]:
         keys.append(next(key for key in candidates if key not in taken))
         taken.add(keys[-1])
     return keys
-
-
-def _line_faults(store: LmdbStore, line: str) -> list[str]:
-    match = _META_LINE.fullmatch(line)
-    if match is None or not line.isascii():
-        return [f"meta_info.txt: expected `key.png (height,width,channels) compression` in ASCII, found {line!r}"]
-    try:
-        with store.content(match["key"]) as content:
-            height, width, _ = decode(content, f"{store.root}: {match['key']}").shape
-    except (ValueError, OSError) as error:
-        return [str(error)]
-    if (height, width) != (int(match["height"]), int(match["width"])):
-        return [f"{match['key']} is {height}x{width}, but meta_info.txt says {match['height']}x{match['width']}"]
-    return []

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol, cast
 
 from usrda_plugin.data.environment import lmdb_environment
+from usrda_plugin.data.headers import View
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
 
@@ -33,8 +34,8 @@ class ImageStore(Protocol):
     def has(self, entry: str) -> bool:
         """Tell whether there is such an image."""
 
-    def open(self, entry: str) -> BinaryIO:
-        """Open the encoded image for reading."""
+    def open(self, entry: str) -> AbstractContextManager[IO[bytes]]:
+        """Open the encoded image for reading, of which only what is read is fetched."""
 
     def content(self, entry: str) -> AbstractContextManager[bytes | memoryview]:
         """Give the encoded image whole, which may be gone after the ``with``."""
@@ -51,7 +52,7 @@ class FolderStore:
         if not self.root.is_dir():
             raise FileNotFoundError(f"image folder {self.root} does not exist")
         files = (file for file in self.root.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
-        return sorted(file.name for file in files if file.name[0] != "." and file.is_file())
+        return sorted(file.name for file in files if file.name[0] != "." and is_listed(file))
 
     def entry(self, name: str) -> str:
         """Turn a file name, as a meta-info file says it, into an entry."""
@@ -66,13 +67,13 @@ class FolderStore:
         """Tell whether there is such an image."""
         return (self.root / entry).is_file()
 
-    def open(self, entry: str) -> BinaryIO:
-        """Open the encoded image for reading. Raises FileNotFoundError that names the file."""
+    def open(self, entry: str) -> IO[bytes]:
+        """Open the encoded image for reading. Raises OSError that names the file."""
         return (self.root / entry).open("rb")
 
     @contextmanager
     def content(self, entry: str) -> Iterator[bytes]:
-        """Give the encoded image whole. Raises FileNotFoundError that names the file."""
+        """Give the encoded image whole. Raises OSError that names the file."""
         yield (self.root / entry).read_bytes()
 
 
@@ -100,10 +101,11 @@ class LmdbStore:
         with lmdb_environment(self.root).begin(buffers=True) as transaction:
             return transaction.get(entry.encode()) is not None
 
-    def open(self, entry: str) -> BinaryIO:
-        """Open the encoded image for reading. Raises FileNotFoundError that names the key."""
+    @contextmanager
+    def open(self, entry: str) -> Iterator[IO[bytes]]:
+        """Open the encoded image for reading within the ``with``. Raises FileNotFoundError that names the key."""
         with self.content(entry) as content:
-            return BytesIO(content)
+            yield cast(IO[bytes], View(content))
 
     @contextmanager
     def content(self, entry: str) -> Iterator[memoryview]:
@@ -130,8 +132,25 @@ def is_lmdb(root: str | Path) -> bool:
     return Path(root).suffix == ".lmdb"
 
 
+def is_listed(file: Path) -> bool:
+    """Tell whether a path is a file, or a link that leads nowhere, which is to be named when it is read."""
+    return file.is_file() or (file.is_symlink() and not file.exists())
+
+
+def listed_name(line: str) -> str:
+    """Return the name in a line of a meta-info file, which ends at the first space or tab."""
+    return re.split(r"[ \t]", line.strip(), maxsplit=1)[0]
+
+
 def read_lines(file: str | Path) -> list[str]:
-    """Read the lines of a meta-info file that are not blank. Raises FileNotFoundError that names it."""
+    """Read the lines of a meta-info file that are not blank.
+
+    Raises FileNotFoundError that names it, ValueError where it is no text.
+    """
     if not Path(file).is_file():
         raise FileNotFoundError(f"meta-info file {file} does not exist")
-    return [line for line in Path(file).read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"meta-info file {file} is damaged: byte {error.start} is no UTF-8") from None
+    return [line for line in text.split("\n") if line.strip()]

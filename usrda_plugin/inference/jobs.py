@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from usrda_plugin.data.stores import IMAGE_SUFFIXES
+from usrda_plugin.data.stores import IMAGE_SUFFIXES, is_listed
 from usrda_plugin.inference.pictures import WRITTEN
 
 Existing = Literal["refuse", "skip", "overwrite"]
@@ -98,6 +98,8 @@ def _images_of(place: str) -> list[Found]:
         return [Found(path, Path(path.name), "file")]  # whatever its name is; reading will tell
     elif glob.has_magic(place):
         root = _fixed_part(place)
+        if "**" in path.parts:
+            _refuse_loops(root, ())
         files = sorted(Path(name) for name in glob.glob(place, recursive=True) if _is_image(Path(name)))  # noqa: PTH207
         found = [Found(file, file.relative_to(root), "pattern") for file in files]
         what = "that match this pattern"
@@ -114,8 +116,18 @@ def _fixed_part(pattern: str) -> Path:
     return Path(*parts[:fixed])
 
 
+def _refuse_loops(folder: Path, above: tuple[str, ...]) -> None:
+    """Raise ValueError where a link leads back to a folder above it: a pattern would go round in it without end."""
+    real = os.path.realpath(folder)
+    if real in above:
+        raise ValueError(f"{folder}: expected folders to search, found a link to a folder above it; remove the link")
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if entry.is_dir():
+            _refuse_loops(entry, (*above, real))
+
+
 def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
+    return file.suffix.lower() in IMAGE_SUFFIXES and is_listed(file)
 
 
 def _name(file: Path, naming: Naming) -> str:
@@ -127,8 +139,8 @@ def _name(file: Path, naming: Naming) -> str:
 
 
 def _identity(file: Path) -> tuple[int, int]:
-    """The same for one file by whatever name or link."""
-    found = file.stat()
+    """The same for one file by whatever name or link; of a link that leads nowhere its own."""
+    found = file.stat() if file.exists() else file.lstat()
     return found.st_dev, found.st_ino
 
 

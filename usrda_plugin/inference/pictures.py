@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from usrda_plugin.data.decoding import opencv_levels, straight_tiff
+
 QUALITY = 95  # of JPEG and WebP: losses below what can be seen
 WRITTEN = (".png", ".jpg", ".jpeg", ".webp")
 _ORIENTATION_TAG = 0x0112
@@ -46,7 +48,7 @@ class Picture(NamedTuple):
 def read_picture(file: Path) -> Picture:
     """Read an image file. Raises OSError, and ValueError for what is no image of 8 or 16 bits, naming it."""
     content = file.read_bytes()
-    levels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if content else None
+    levels = _levels(file, content)
     if levels is None:
         raise ValueError(f"{file}: expected an image, found an empty, damaged or unknown file")
     if levels.dtype not in (np.uint8, np.uint16):
@@ -133,6 +135,16 @@ def _fitting_profile(picture: Picture, *, gray: bool) -> bytes | None:
 def _profile_chunk(profile: bytes) -> bytes:
     body = b"iCCP" + b"ICC profile\0\0" + zlib.compress(profile)
     return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def _levels(file: Path, content: bytes) -> np.ndarray | None:
+    """All channels in OpenCV's order; None where it is no image."""
+    if not content:
+        return None
+    straight = straight_tiff(content)
+    if straight is not None:
+        return cv2.cvtColor(straight, cv2.COLOR_RGBA2BGRA)
+    return opencv_levels(content, cv2.IMREAD_UNCHANGED, str(file))
 
 
 def _header(file: Path, content: bytes) -> tuple[int, bytes | None]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from usrda_plugin import data
 from usrda_plugin.runner.options import Fault
 from usrda_plugin.runner.options import images as images_module
 
@@ -43,14 +44,7 @@ def unpaired_on_own(unpaired: Options, own: Path) -> Options:
 
 
 def make_lmdb(folder: Path, images: Path) -> Path:
-    """The files of an LMDB as the checks see them: its list, and data that they do not open."""
-    folder.mkdir()
-    (folder / "data.mdb").write_bytes(b"data")
-    lines = []
-    for file in sorted(images.iterdir()):
-        with Image.open(file) as image:
-            lines.append(f"{file.name} ({image.height},{image.width},3) 1\n")
-    (folder / "meta_info.txt").write_text("".join(lines))
+    data.make_lmdb(images, folder)
     return folder
 
 

@@ -60,6 +60,7 @@ def looks_like(name: str, known: Iterable[str]) -> bool:
 
 
 def some(items: Sequence[object], shown: int = 3) -> str:
-    """The first few of ``items``, and how many more there are."""
+    """The first few of ``items``, and how many more there are; on one line, whatever names may hold."""
     more = f" and {len(items) - shown} more" if len(items) > shown else ""
-    return ", ".join(str(item) for item in items[:shown]) + more
+    told = [str(item) for item in items[:shown]]
+    return ", ".join(item if item.isprintable() else repr(item) for item in told) + more

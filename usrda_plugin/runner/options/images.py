@@ -1,7 +1,7 @@
 """The images themselves: readable, large enough for a patch, and in pairs that fit each other.
 
-So that large sets cost little, at most ``HEADERS`` images of a root, evenly spread, have their header read, and of
-these as many are decoded as have ``DECODED`` pixels together. Small sets are looked at completely.
+So that large sets cost little, at most ``HEADERS`` images of a root, evenly spread, have their first and last bytes
+read, and of these as many are decoded as have ``DECODED`` pixels together. Small sets are looked at completely.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from usrda_plugin.runner.options.faults import some
+from usrda_plugin.runner.options.image_root import HEADERS, ImageRoot, spread
 from usrda_plugin.runner.options.pairs import check_pair_sizes, pair_up
 from usrda_plugin.runner.options.review import Options, Review
-from usrda_plugin.runner.options.roots import HEADERS, ImageRoot, open_root, spread
+from usrda_plugin.runner.options.roots import open_root
 from usrda_plugin.runner.options.schema_data import dataset_model
 
 DECODED = 20_000_000
@@ -75,13 +76,14 @@ def _least(review: Review, phase: str, dataset: Options, root: ImageRoot) -> tup
 def _check_root(review: Review, root: ImageRoot, least: int, remedy: str) -> None:
     names = spread(root.names, HEADERS)
     sizes = {name: root.size(name) for name in names}
-    unreadable = [name for name, size in sizes.items() if size is None and root.shapes is None]
+    unreadable = [root.reasons[name] for name, size in sizes.items() if size is None]
     unreadable += _undecodable(root, [name for name, size in sizes.items() if size is not None])
     small = {name: size for name, size in sizes.items() if size is not None and min(size) < least}
     looked = "" if len(names) == len(root.names) else f" ({len(names)} of {len(root.names)} looked at)"
     if unreadable:
         message = f"{len(unreadable)} files in {root.path} cannot be read as images{looked}: {some(unreadable)}"
-        review.fault(root.keys, message, "mend or remove them", further=True)
+        remedy = "mend or remove them" if root.shapes is None else f"make it again; usrda lmdb verify {root.path}"
+        review.fault(root.keys, message, remedy, further=True)
     if small:
         listed = some([f"{name} is {height}x{width}" for name, (height, width) in small.items()])
         message = f"{len(small)} images in {root.path} are smaller than a patch of {least}x{least}{looked}: {listed}"
@@ -102,5 +104,5 @@ def _undecodable(root: ImageRoot, names: Sequence[str]) -> list[str]:
         except (UnidentifiedImageError, Image.DecompressionBombError):
             continue  # a format that Pillow does not know, or a very large image: OpenCV has read it
         except (OSError, ValueError, SyntaxError):
-            bad.append(name)
+            bad.append(f"{name}: its pixels are damaged")
     return bad

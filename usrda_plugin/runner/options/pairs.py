@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from usrda_plugin.runner.options.faults import some
+from usrda_plugin.runner.options.image_root import HEADERS, ImageRoot, Size, spread
+from usrda_plugin.runner.options.lists import read_list
 from usrda_plugin.runner.options.review import Options, Review
-from usrda_plugin.runner.options.roots import HEADERS, ImageRoot, Size, read_list, spread
 from usrda_plugin.runner.options.schema_data import dataset_model
 
 Pairs = list[tuple[str, str]]

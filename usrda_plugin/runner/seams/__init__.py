@@ -103,7 +103,8 @@ SEAMS = [
     Seam("spawned_workers", "a spawned worker imports BasicSR without these seams", data.mend_spawned_workers),
     Seam(
         "undecodable_images",
-        "an image that cannot be decoded gives 'NoneType' object has no attribute 'astype'",
+        "an image that cannot be decoded gives 'NoneType' object has no attribute 'astype', one cut off a gray rest; "
+        "a TIFF's colours are multiplied by its alpha",
         images.name_undecodable_images,
     ),
     Seam(

@@ -38,7 +38,7 @@ def _with_source(original: Callable[..., Any]) -> Callable[..., Any]:
 def _or_named_error(original: Callable[..., Any]) -> Callable[..., Any]:
     def imfrombytes(content: bytes, flag: str = "color", float32: bool = False) -> Any:
         try:
-            image = original(content, flag=flag, float32=float32)
+            image = original(_whole(content), flag=flag, float32=float32)
         except (AttributeError, cv2.error):
             image = None
         if image is None:
@@ -50,3 +50,12 @@ def _or_named_error(original: Callable[..., Any]) -> Callable[..., Any]:
         return image
 
     return imfrombytes
+
+
+def _whole(content: bytes) -> bytes:
+    """What is to be decoded so that it gives what our data sets see: without the parts that OpenCV gets wrong."""
+    decoding = import_module("usrda_plugin.data.decoding")
+    source = getattr(content, "source", "image")
+    decoding.refuse_cut_off(lambda start, stop: content[start:stop], len(content), source)
+    straight = decoding.straight_tiff(content)
+    return content if straight is None else import_module("usrda_plugin.data.encoding").encode(straight[..., :3], "png")

@@ -1,0 +1,61 @@
+"""The images of one root, and how large each is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from usrda_plugin.runner.options.faults import Keys
+
+HEADERS = 5000  # images of a root that are looked at, each by its first and last bytes
+Size = tuple[int, int]
+Item = TypeVar("Item")
+
+
+@dataclass
+class ImageRoot:
+    """The images of one root, by name, as an option at ``keys`` says.
+
+    ``domain`` is ``hr`` or ``lr``. ``shapes``: (height, width) in pixels by an LMDB's list; None for a folder.
+    ``reasons``: why an image that was looked at is of no use, by its name.
+    """
+
+    keys: Keys
+    domain: str
+    path: Path
+    names: list[str]
+    shapes: dict[str, Size] | None = None
+    sizes: dict[str, Size | None] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def size(self, name: str) -> Size | None:
+        """(height, width) of an image in pixels, upright, from its header; None where it is unreadable."""
+        if name not in self.sizes:
+            self.sizes[name] = self._look(name)
+        return self.sizes[name]
+
+    def _look(self, name: str) -> Size | None:
+        from usrda_plugin.data.headers import upright_size
+        from usrda_plugin.data.stores import open_store
+
+        try:
+            with open_store(self.path).open(name) as file:
+                size = upright_size(file, name)
+        except (ValueError, OSError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or str(error)
+            self.reasons[name] = f"{name}: {reason.replace(f'cannot read {name} as an image: ', '')}"
+            return None
+        said = (self.shapes or {}).get(name, size)
+        if said != size:
+            self.reasons[name] = f"{name} is {size[0]}x{size[1]}, but meta_info.txt says {said[0]}x{said[1]}"
+            return None
+        return size
+
+
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of ``items``, evenly spread."""
+    if len(items) <= most:
+        return list(items)
+    return [items[index * len(items) // most] for index in range(most)]
