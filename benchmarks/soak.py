@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import random
 import re
@@ -21,8 +22,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -169,11 +171,38 @@ def left_by(place: Path) -> Left:
     log = (place / "screen.log").read_text()
     hidden = [*run.parent.rglob(".*"), *run.parent.rglob("*_archived_*")]
     return Left(
-        {str(file.relative_to(run)): hashlib.sha256(file.read_bytes()).hexdigest() for file in kept if file.is_file()},
+        {str(file.relative_to(run)): sum_of(file) for file in kept if file.is_file()},
         {iteration: f"{rate} {losses}" for iteration, rate, losses in LOGGED.findall(log)},
         BEST.findall(log)[-3:],
         sorted(path.name for path in hidden),
     )
+
+
+def sum_of(file: Path) -> str:
+    """SHA-256 of what a file says: of tensors every bit; pickles of the same content may differ in how they refer."""
+    if file.parent.name == "training_states" and file.suffix == ".json":
+        return " ".join(json.loads(file.read_text())["files"])
+    digest = hashlib.sha256()
+    if file.suffix in (".pth", ".state", ".more"):
+        digest_of(torch.load(file, map_location="cpu", weights_only=True), digest)
+    else:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def digest_of(content: Any, digest: Any) -> None:
+    """Add a value of a file to a digest, with its type."""
+    if isinstance(content, dict):
+        content = [part for pair in content.items() for part in pair]
+    if isinstance(content, torch.Tensor):
+        digest.update(f"{content.dtype} {tuple(content.shape)} ".encode())
+        digest.update(content.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    elif isinstance(content, list | tuple):
+        digest.update(f"{len(content)} ".encode())
+        for part in content:
+            digest_of(part, digest)
+    else:
+        digest.update(f"{type(content).__name__} {content!r} ".encode())
 
 
 def differences(whole: Left, killed: Left) -> list[str]:

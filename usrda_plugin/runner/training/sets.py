@@ -66,7 +66,7 @@ class Sets:
 
     def commit(self, iteration: int, files: Iterable[Path]) -> None:
         """Declare a set complete. Raises SaveError."""
-        written = {file.relative_to(self.root).as_posix(): _fingerprint(file) for file in files}
+        written = {file.relative_to(self.root).as_posix(): _fingerprint(file) for file in sorted(files)}
         text = json.dumps({"iter": iteration, "files": written}, indent=1)
         write_text(self.states / f"{iteration}{MANIFEST}", text + "\n")
 
