@@ -5,24 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from usrda_plugin.models.divergence import TrainingDiverged
 from usrda_plugin.runner.launch import SetupError, is_first_process
 
+FAILED = 1
 USER_FAULT = 2
 INTERRUPTED = 130
 
 
 def run_command(name: str, command: Callable[[], None], *, show_traceback: bool) -> int:
-    """Run ``command``; gives 0, 2 after a SetupError (one message on stderr), 130 after Ctrl-C."""
+    """Run ``command``; gives 0, 1 after TrainingDiverged, 2 after SetupError (one message each), 130 after Ctrl-C."""
     try:
         command()
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except SetupError as fault:
+    except (SetupError, TrainingDiverged) as fault:
         if show_traceback:
             raise
         # of several processes with the same fault, one speaks
         if is_first_process():
             print(f"{name}: {fault}", file=sys.stderr)
-        return USER_FAULT
+        return USER_FAULT if isinstance(fault, SetupError) else FAILED
     return 0
