@@ -321,6 +321,24 @@ def test_counts_go_on_after_resuming(tmp_path, told):
     assert resumed.skipped_state() == {"g": 0, "d": 0}
 
 
+@pytest.mark.parametrize(("world_size", "skipped"), [(1, True), (2, False)])
+def test_one_process_goes_by_losses_and_gradients_and_several_by_what_they_exchange(tmp_path, world_size, skipped):
+    judge = watch.Watch(torch.device("cpu"), {}, tmp_path, world_size).judge
+    one, nan = torch.tensor(1.0), torch.tensor(float("nan"))
+    assert bool(judge("g", {"l_g_res": nan}, {"encoder": one}, None)) is skipped
+    assert bool(judge("g", {"l_g_res": one}, {"encoder": nan}, None))
+    assert not bool(judge("g", {"l_g_res": one}, {"encoder": one}, None))
+
+
+def test_a_loss_that_is_not_finite_has_no_gradient_that_is(tmp_path):
+    model = make(tmp_path)
+    weight = torch.ones(3, requires_grad=True)
+    for shift, finite in ((0.0, True), (float("inf"), False), (float("nan"), False)):
+        weight.grad = None
+        model.updates.backward(weight.sum() + shift)
+        assert bool(weight.grad.isfinite().any()) is finite
+
+
 PROCESS = """
 import sys
 import torch
@@ -331,9 +349,15 @@ torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeti
 opt = {**here.options(folder, max_skipped_steps=3), "dist": True, "rank": rank, "world_size": 2}
 torch.manual_seed(0)
 model = here.USRDAModel(opt)
-for current_iter in range(1, 4):
-    bad = current_iter == 2 and rank == 1
-    here.step(model, current_iter, here.with_nan(9) if bad else here.batch(10 * rank + current_iter))
+sound = model.objective
+for current_iter in range(1, 6):
+    images = here.batch(10 * rank + current_iter)
+    if rank == 1 and current_iter == 2:
+        images = here.with_nan(9)
+    if rank == 1 and current_iter == 4:  # the gradient of this loss is finite
+        here.spoil(model, "idt", lambda loss: loss + float("inf"))
+    here.step(model, current_iter, images)
+    model.objective = sound
 print(sum(float(value.double().sum()) for value in here.everything(model).values()), model.skipped_state())
 """
 
@@ -348,5 +372,6 @@ def test_a_bad_batch_of_one_process_is_skipped_by_all(tmp_path):
     assert [process.returncode for process in processes] == [0, 0], answers
     (one, told), (other, _) = answers
     assert one.splitlines()[-1] == other.splitlines()[-1]
-    assert "{'g': 1, 'd': 1}" in one
-    assert "l_g_align was not finite (and then l_g_res)" in told + one  # which process 0 did not see itself
+    assert "{'g': 2, 'd': 1}" in one
+    for culprits in ("l_g_align was not finite (and then l_g_res)", "l_g_idt was not finite"):
+        assert culprits in told + one  # which process 0 did not see itself
