@@ -16,6 +16,7 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
 
 from usrda_plugin.archs.warm_start import PARTS
+from usrda_plugin.files import read_tensors
 from usrda_plugin.method import CRITIC_TERMS, Batch, Pass, Verdict, taught
 from usrda_plugin.models.checkpoints import NETWORK, weights_of, write
 from usrda_plugin.models.criteria import PERTURBATION
@@ -245,7 +246,7 @@ class USRDAModel(SRModel):
         if not strict or not hasattr(network, "fit_weights"):
             super().load_network(net, load_path, strict, param_key)
             return
-        content = torch.load(load_path, map_location="cpu", weights_only=True)
+        content = read_tensors(load_path)
         try:
             weights = network.fit_weights(content, param_key, part)
         except ValueError as misfit:
