@@ -91,7 +91,7 @@ def test_what_is_no_file_of_weights_is_told(tmp_path: Path) -> None:
         "empty.pth": "expected a file of torch.save",
         "cut.pth": "expected a file of torch.save",
         "text.safetensors": "expected a safetensors file",
-        "list.pth": "expected weights by name, found a list",
+        "list.pth": "expected tensors by name, found something else (a list)",
         "numbers.pth": "found only 'epoch'",
         "several.pth": "choose one of 'generator', 'critic' by --param-key",
         "strange.safetensors": "expected JSON",

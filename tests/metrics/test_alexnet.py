@@ -99,7 +99,7 @@ def test_weights_of_any_precision_full_or_features_only_are_read(dtype: torch.dt
     [
         ({"params": torch.zeros(3)}, r"features\.0\.weight of shape \(64, 3, 11, 11\).*found it missing"),
         ({"features.0.weight": torch.zeros(64, 3, 3, 3)}, r"found it of shape \(64, 3, 3, 3\)"),
-        ([torch.zeros(3)], "found it missing"),
+        ([torch.zeros(3)], r"found something else \(a list\)"),
     ],
 )
 def test_weights_of_another_network_are_refused(content: object, told: str, tmp_path: Path) -> None:
@@ -110,7 +110,5 @@ def test_weights_of_another_network_are_refused(content: object, told: str, tmp_
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.pth").write_text("no weights")
-    with pytest.raises(
-        ValueError, match=r"notes\.pth: expected the weights of AlexNet, found no file that torch\.save"
-    ):
+    with pytest.raises(ValueError, match=r"notes\.pth: expected a file of torch\.save, found something else"):
         read_alexnet(tmp_path / "notes.pth")

@@ -10,6 +10,8 @@ import torch
 
 from tests.models.test_usrda_model import batch, options
 from usrda_plugin.models import USRDAModel
+from usrda_plugin.models.divergence import TrainingDiverged
+from usrda_plugin.models.watch import LOOK_EVERY
 from usrda_plugin.runner import launch
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
@@ -67,6 +69,39 @@ def test_the_step_does_not_wait_for_the_device(tmp_path, train):
         model.optimize_parameters(4)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("train", [{}, {"amp": "fp16"}, {"ema_decay": 0}])
+def test_skipped_steps_are_counted_and_told_without_a_wait(tmp_path, train):
+    model = build(tmp_path, 1, **train)
+    losses_of(model, 3)
+    before = [value.clone() for value in model.net_g.state_dict().values()]
+    bad = batch(9) | {"x_t": torch.full((2, 3, 8, 8), float("nan"))}
+    model.feed_data(bad)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for current_iter in range(4, 2 * LOOK_EVERY + 1):
+            model.optimize_parameters(current_iter)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    skipped = 2 * LOOK_EVERY - 3
+    assert model.skipped_state() == {"g": skipped, "d": skipped}
+    assert model.updates.watch.told[0].in_row == LOOK_EVERY - 3  # what was seen is of the look before
+    assert all(map(torch.equal, model.net_g.state_dict().values(), before))
+    losses_of(model, 1)
+    assert any(not torch.equal(*pair) for pair in zip(model.net_g.state_dict().values(), before, strict=True))
+
+
+def test_a_training_on_the_gpu_stops_after_so_many_bad_steps(tmp_path):
+    model = build(tmp_path, 1, max_skipped_steps=3)
+    model.feed_data(batch(9) | {"x_t": torch.full((2, 3, 8, 8), float("nan"))})
+
+    def train():
+        for current_iter in range(1, 3 * LOOK_EVERY):
+            model.optimize_parameters(current_iter)
+
+    with pytest.raises(TrainingDiverged, match="l_g_align"):
+        train()
 
 
 def test_the_profile_of_a_step_shows_no_wait_and_no_copy_to_the_host(tmp_path):

@@ -150,7 +150,7 @@ def test_a_damaged_file_is_named(content: bytes, loader: Any, tmp_path: Path) ->
 
 
 def test_a_missing_file_is_named(loader: Any) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no such file: nowhere\.pth"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.pth: expected a file of weights.*no such file"):
         loader.load_network(nn.Linear(3, 2), "nowhere.pth")
 
 
@@ -159,6 +159,8 @@ def test_a_missing_file_is_named(loader: Any) -> None:
     [
         ("params", lambda weights: {"params": weights}),
         ("params_ema", lambda weights: {"params": weights}),
+        ("params", lambda weights: {"params_ema": weights}),
+        ("generator", lambda weights: {"params": weights}),
         ("params", lambda weights: {"params": {f"module.{name}": value for name, value in weights.items()}}),
         (None, lambda weights: weights),
     ],

@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
+from usrda_plugin.files import USUAL_KEYS
+
 Weights = dict[str, Tensor]
 
 PARTS = ("encoder", "sr_decoder", "lr_decoder")
-# a file that has one of the two serves where the other is asked for, as BasicSR has it
-USUAL_KEYS = ("params", "params_ema")
 TRUNK = ("conv_first.", "body.", "conv_body.")
 # the public re-implementation saves its three networks side by side
 PUBLIC_NAMES = {"model_Enc": "encoder", "model_Dec_SR": "sr_decoder", "model_Dec_Id": "lr_decoder"}
@@ -22,17 +22,21 @@ def open_checkpoint(content: Mapping[str, Any], param_key: str | None) -> Weight
 
     Raises ValueError where there are none, naming what there is.
     """
-    if PUBLIC_NAMES.keys() <= content.keys():
+    if all(_is_weights(content.get(name)) for name in PUBLIC_NAMES):
         return {f"{part}.{key}": value for name, part in PUBLIC_NAMES.items() for key, value in content[name].items()}
     if param_key not in (None, *USUAL_KEYS, *content):
         raise ValueError(f"expected weights below {param_key!r}, found the keys {sorted(map(str, content))[:8]}")
     for key in (param_key, *USUAL_KEYS):
-        if key is not None and isinstance(content.get(key), Mapping):
+        if key is not None and _is_weights(content.get(key)):
             return {name.removeprefix("module."): value for name, value in content[key].items()}
-    if content and all(isinstance(value, Tensor) for value in content.values()):
+    if content and _is_weights(content):
         return {name.removeprefix("module."): value for name, value in content.items()}
     keys = ", ".join(dict.fromkeys(repr(key) for key in (param_key, *USUAL_KEYS) if key))
     raise ValueError(f"expected weights below one of {keys}, found the keys {sorted(map(str, content))[:8]}")
+
+
+def _is_weights(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(tensor, Tensor) for tensor in value.values())
 
 
 def rename_rrdbnet(weights: Weights) -> Weights:

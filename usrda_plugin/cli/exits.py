@@ -33,7 +33,7 @@ def run_command(name: str, command: Callable[[], None], *, show_traceback: bool)
     except (TrainingError, LostProcessError) as fault:
         if show_traceback:
             raise
-        if isinstance(fault, TrainingError):
+        if isinstance(fault, TrainingError) and is_first_of_machine():
             print(f"{name}: {fault}", file=sys.stderr)
         return BROKEN_OFF
     return 0

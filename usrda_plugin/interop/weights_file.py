@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import pickle
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from usrda_plugin.archs.warm_start import PUBLIC_NAMES, open_checkpoint
+from usrda_plugin.files import read_tensors
 from usrda_plugin.models.checkpoints import NETWORK
 
 Weights = dict[str, Tensor]
 
 # the average of the weights is what validation measured
 PREFERRED = ("params_ema", "params")
-SAVE_AGAIN = "save the state dict alone: torch.save({'params': network.state_dict()}, file)"
 
 
 class WeightsFile(NamedTuple):
@@ -54,25 +51,7 @@ def read_weights(file: str | Path, param_key: str | None = None) -> WeightsFile:
 
 
 def _read_torch(path: Path) -> Mapping[str, Any]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a pickle's protocol; what cannot be read is told as an error
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "GLOBAL" not in str(error):
-            raise ValueError(f"{path}: expected a file of torch.save, found something else or a damaged one") from None
-        raise ValueError(
-            f"{path}: expected tensors, numbers and containers of these, found other pickled objects; they could run"
-            f" code and are not loaded. Where you trust the file: {SAVE_AGAIN}"
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ValueError(
-            f"{path}: expected a file of torch.save, found a damaged or other file ({reason}); get or make it again"
-        ) from None
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{path}: expected weights by name, found a {type(content).__name__}; {SAVE_AGAIN}")
-    return {str(key): value for key, value in content.items()}
+    return {str(key): value for key, value in read_tensors(path).items()}
 
 
 def _read_safetensors(path: Path) -> Mapping[str, Any]:

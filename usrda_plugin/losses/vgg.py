@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models import vgg
+
+from usrda_plugin.files import read_tensors
 
 ENVIRONMENT = "USRDA_VGG_WEIGHTS"
 NAMES = ("{vgg_type}_features.pth", "{vgg_type}-dcbb9e9d.pth", "{vgg_type}.pth")
@@ -60,10 +60,7 @@ def load_vgg(vgg_type: str, file: Path) -> nn.Module:
 
     Raises ValueError where the file holds other layers, or no weights at all.
     """
-    try:
-        weights: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError):
-        raise ValueError(f"{file}: expected weights of {vgg_type}, found no file that torch.save has written") from None
+    weights = {key: value for key, value in read_tensors(file).items() if isinstance(value, Tensor)}
     features = {key: value.float() for key, value in weights.items() if key.startswith("features.")}
     # built without memory for its classifier, which no perceptual loss reads and features-only files lack
     with torch.device("meta"):

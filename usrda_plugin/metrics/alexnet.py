@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import pickle
-from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torchvision.models import AlexNet_Weights, alexnet
+
+from usrda_plugin.files import read_tensors
 
 ENVIRONMENT = "USRDA_ALEXNET_WEIGHTS"
 URL: str = AlexNet_Weights.IMAGENET1K_V1.url
@@ -59,16 +59,9 @@ def place_in_cache() -> Path:
 def read_alexnet(file: Path) -> dict[str, Tensor]:
     """The weights of AlexNet's five convolutions in float32, by their names in torchvision's ``features``: ``0.bias``.
 
-    The file's may have any floating type. Raises ValueError where it holds others, or no weights at all.
+    The file's may have any floating type. Raises ValueError where it holds others, code, or no weights at all.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError):
-        raise ValueError(
-            f"{file}: expected the weights of AlexNet, found no file that torch.save has written"
-        ) from None
-    entries = content.items() if isinstance(content, Mapping) else ()
-    tensors = {key: value for key, value in entries if isinstance(value, Tensor)}
+    tensors = {key: value for key, value in read_tensors(file).items() if isinstance(value, Tensor)}
     # on no device: of the network only the names and shapes are wanted
     with torch.device("meta"):
         expected = alexnet(weights=None).features.state_dict()

@@ -1,4 +1,4 @@
-"""From a loss to an optimizer's step: half precision and its scaling, clipping, the norms for the log."""
+"""From a loss to an optimizer's step: half precision and its scaling, clipping, what must not be stepped with."""
 
 from __future__ import annotations
 
@@ -10,66 +10,122 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from usrda_plugin.models.watch import Watch
+
 Log = dict[str, Tensor]
+Skipped = Tensor | bool
+"""Whether a step was skipped, as a tensor where only the device knows."""
 
 
 class Updates:
-    """The one place that scales, clips and steps.
+    """The one place that scales, clips, and steps or skips.
 
     Args:
         device: where the networks are.
         amp: the type of autocast; None: float32 throughout. Only float16 needs its gradients scaled.
         train_opt: ``clip_grad_norm`` (largest L2 norm of an optimizer's gradient) and ``log_grad_norm``.
+        watch: says which steps must be skipped.
     """
 
-    def __init__(self, device: torch.device, amp: torch.dtype | None, train_opt: Mapping[str, Any]) -> None:
+    def __init__(
+        self, device: torch.device, amp: torch.dtype | None, train_opt: Mapping[str, Any], watch: Watch
+    ) -> None:
         self.device = device
         self.amp = amp
         self.clip_grad_norm = train_opt.get("clip_grad_norm")
         self.log_grad_norm = bool(train_opt.get("log_grad_norm"))
         self.scaler = torch.amp.GradScaler(device.type, enabled=amp is torch.float16)
-        self.stepped = False
+        self.watch = watch
+        self.skipped: dict[str, Skipped] = {}
+        self._buffers: list[tuple[Tensor, Tensor]] = []
 
     def autocast(self) -> torch.autocast:
         """Half precision, where it is asked for, for what is computed inside."""
         return torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None)
 
-    def backward(self, loss: Tensor) -> None:
-        """Add the gradient of a loss to the parameters, scaled where half precision would lose small values."""
-        self.scaler.scale(loss).backward()
+    def begin_iteration(self, current_iter: int, networks: Iterable[nn.Module]) -> None:
+        """Remember the buffers that passes move, such as those of a spectral norm."""
+        self.watch.current_iter = current_iter
+        self.skipped = {}
+        self._buffers = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
 
-    def step(self, optimizer: Optimizer, trained: Mapping[str, nn.Module]) -> Log:
-        """Clip and step; returns the norm of each trained network's gradient before clipping, where it is logged."""
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a loss to the parameters, scaled where half precision would lose small values.
+
+        A loss that is not finite gets no gradient that is: processes, which exchange gradients alone, see it all.
+        """
+        self.scaler.scale(loss).backward(gradient=loss.detach() * 0 + 1)
+
+    def step(self, name: str, optimizer: Optimizer, trained: Mapping[str, nn.Module], losses: Log) -> Log:
+        """Clip and step, or skip; returns the norm of each trained network's gradient before clipping, if logged."""
         if not trained:
             optimizer.step()  # nothing has a gradient; schedulers want to have seen a step
             return {}
         self.scaler.unscale_(optimizer)
-        norms = {f"grad_norm_{name}": gradient_norm(network) for name, network in self._logged(trained)}
+        norms, total = gradient_norms(trained)
+        scale = self.scaler.scale(torch.ones_like(total)) if self.scaler.is_enabled() else None
+        skip = self.watch.judge(name, losses, norms, scale)
         if self.clip_grad_norm:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, self.clip_grad_norm)
-        self.scaler.step(optimizer)
-        self.stepped = True
-        return norms
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.clip_grad_norm, total)
+        self.skipped[name] = take_step(optimizer, skip, wait=not self.watch.asynchronous)
+        return {f"grad_norm_{network}": norm for network, norm in norms.items()} if self.log_grad_norm else {}
 
+    @torch.no_grad()
     def end_iteration(self) -> None:
-        """Adapt the scale to what this iteration's gradients were; in an iteration without a step to nothing."""
-        if self.stepped:
+        """Give back the buffers of a skipped step; adapt the scale to the gradients, where there were any."""
+        if self.skipped and self.scaler.is_enabled():
             self.scaler.update()
-        self.stepped = False
+        skipped: Skipped = False
+        for answer in self.skipped.values():
+            skipped = answer if skipped is False else answer | skipped
+        for buffer, before in self._buffers if skipped is not False else ():
+            buffer.copy_(torch.where(skipped, before, buffer) if isinstance(skipped, Tensor) else before)
+        self._buffers = []
 
-    def _logged(self, trained: Mapping[str, nn.Module]) -> list[tuple[str, nn.Module]]:
-        return [(name, network) for name, network in trained.items() if self.log_grad_norm and list(gradients(network))]
+
+def take_step(optimizer: Optimizer, skip: Tensor, *, wait: bool) -> Skipped:
+    """Step, unless ``skip`` says not to: then parameters, moments and the count of steps stay as they are.
+
+    A fused optimizer looks at ``skip`` on the device; for another the host must, which on a GPU waits for the device.
+    """
+    if not wait and getattr(optimizer, "_step_supports_amp_scaling", False):
+        fused: Any = optimizer
+        fused.grad_scale, fused.found_inf = None, skip.float()
+        optimizer.step()
+        del fused.grad_scale, fused.found_inf
+        return skip
+    skipped = bool(skip)
+    if skipped:
+        optimizer.zero_grad()  # what has no gradient is not moved; schedulers want to have seen a step
+    optimizer.step()
+    return skipped
 
 
-def gradients(network: nn.Module) -> Iterator[Tensor]:
+@torch.no_grad()
+def follow(averaged: list[Tensor], followed: list[Tensor], weight: float, skipped: Skipped) -> None:
+    """Move an average towards what it follows, averaged + weight (followed - averaged), unless a step was skipped."""
+    if isinstance(skipped, Tensor):
+        moves = torch._foreach_sub(followed, averaged)
+        torch._foreach_mul_(moves, weight * ~skipped)
+        torch._foreach_add_(averaged, moves)
+    elif not skipped:
+        torch._foreach_lerp_(averaged, followed, weight)
+
+
+def gradients(network: nn.Module) -> list[Tensor]:
     """The gradients that a network's parameters have."""
-    return (parameter.grad for parameter in network.parameters() if parameter.grad is not None)
+    return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
 
 
-def gradient_norm(network: nn.Module) -> Tensor:
-    """The L2 norm of a network's gradient; remembered, not waited for."""
-    return torch.nn.utils.get_total_norm(list(gradients(network)))
+@torch.no_grad()
+def gradient_norms(trained: Mapping[str, nn.Module]) -> tuple[Log, Tensor]:
+    """The L2 norm of each network's gradient, where it has one, and of all; remembered, not waited for."""
+    found = {name: gradients(network) for name, network in trained.items()}
+    sizes = {name: len(tensors) for name, tensors in found.items() if tensors}
+    parts = torch.stack(torch._foreach_norm([tensor for tensors in found.values() for tensor in tensors]))
+    norms = map(torch.linalg.vector_norm, parts.split([*sizes.values()]))
+    return dict(zip(sizes, norms, strict=True)), torch.linalg.vector_norm(parts)
 
 
 @contextmanager

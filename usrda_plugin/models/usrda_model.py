@@ -16,6 +16,7 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
 
 from usrda_plugin.archs.warm_start import PARTS
+from usrda_plugin.files import read_tensors
 from usrda_plugin.method import CRITIC_TERMS, Batch, Pass, Verdict, taught
 from usrda_plugin.models.checkpoints import NETWORK, weights_of, write
 from usrda_plugin.models.criteria import PERTURBATION
@@ -25,8 +26,9 @@ from usrda_plugin.models.rehearsal import rehearse, trial_batch
 from usrda_plugin.models.signals import Monitor
 from usrda_plugin.models.strips import strips
 from usrda_plugin.models.switches import FUSED, Switches, resolve_switches
-from usrda_plugin.models.updates import Updates, fit_state, frozen, mean_of
+from usrda_plugin.models.updates import Updates, fit_state, follow, frozen, mean_of
 from usrda_plugin.models.validation import validate
+from usrda_plugin.models.watch import Watch
 
 
 @MODEL_REGISTRY.register()
@@ -65,12 +67,14 @@ class USRDAModel(SRModel):
     def optimize_parameters(self, current_iter: int) -> None:
         """One pass; the critics' step; the generator's step against frozen critics; EMA; remember the scalars."""
         objective = self.objective_at(current_iter)
+        self.updates.begin_iteration(current_iter, map(self.get_bare_model, (self.net_g, *self.critics.values())))
         passes = Passes(partial(self.one_pass, objective), self.lessons(objective), self.micro_batches)
         critic_log = self.step_critics(objective, passes)
         generator_log = self.step_generator(objective, passes)
         self.updates.end_iteration()
         self.model_ema(self.ema_decay)
         self.log = {**generator_log, **critic_log}
+        self.updates.watch.look()
 
     def one_pass(self, objective: Objective, batch: Batch) -> Pass:
         """What the objective reads of one pass; without gradient where the generator rests."""
@@ -108,8 +112,10 @@ class USRDAModel(SRModel):
                 verdicts = objective.verdicts(tensors, batch, critics)
             self.updates.backward(torch.stack([verdict.loss for verdict in verdicts.values()]).sum() / len(passes))
             logs.append(critics_log(verdicts))
-        norms = self.updates.step(self.optimizer_d, {f"d_{name}": critic for name, critic in critics.items()})
-        return mean_of(logs) | norms
+        log = mean_of(logs)
+        losses = {name: value for name, value in log.items() if name.startswith("l_")}
+        trained = {f"d_{name}": critic for name, critic in critics.items()}
+        return log | self.updates.step("d", self.optimizer_d, trained, losses)
 
     def step_generator(self, objective: Objective, passes: Passes) -> dict[str, Tensor]:
         """Train E, G_SR and G_t by the active terms; returns each part's raw value and the weighted total."""
@@ -123,15 +129,20 @@ class USRDAModel(SRModel):
                 self.updates.backward(log["l_g_total"] / len(passes))
                 logs.append(log)
         parts = self.get_bare_model(self.net_g).named_children() if objective.terms else ()
-        return mean_of(logs) | self.updates.step(self.optimizer_g, dict(parts))
+        losses = mean_of(logs)
+        return losses | self.updates.step("g", self.optimizer_g, dict(parts), losses)
 
     @torch.no_grad()
     def model_ema(self, decay: float = 0.999) -> None:
-        """Move the averaged network towards the trained one, parameters by 1 - decay, buffers at once."""
+        """Move the averaged network towards the trained one, parameters by 1 - decay, buffers at once.
+
+        After a skipped step of the generator it stays where it is.
+        """
         if not hasattr(self, "net_g_ema"):
             return
         trained, averaged = self.get_bare_model(self.net_g), self.net_g_ema
-        torch._foreach_lerp_(list(averaged.parameters()), list(trained.parameters()), 1 - decay)
+        skipped = self.updates.skipped.get("g", False)
+        follow(list(averaged.parameters()), list(trained.parameters()), 1 - decay, skipped)
         for mean, buffer in zip(averaged.buffers(), trained.buffers(), strict=True):
             mean.copy_(buffer)
 
@@ -156,7 +167,8 @@ class USRDAModel(SRModel):
         self.micro_batches = int(train_opt.get("gradient_accumulation_steps") or 1)
         self.perturbation = float((train_opt.get("tea_opt") or {}).get("perturbation", PERTURBATION))
         self.log = {}
-        self.updates = Updates(self.device, self.switches.amp, train_opt)
+        watch = Watch(self.device, train_opt, Path(self.opt["path"]["training_states"]), self.opt["world_size"])
+        self.updates = Updates(self.device, self.switches.amp, train_opt, watch)
         self.start_parts_from_files()
         self.critics = {name: self.build_critic(name) for name in self.objective.critics}
         self.rehearse()
@@ -234,7 +246,7 @@ class USRDAModel(SRModel):
         if not strict or not hasattr(network, "fit_weights"):
             super().load_network(net, load_path, strict, param_key)
             return
-        content = torch.load(load_path, map_location="cpu", weights_only=True)
+        content = read_tensors(load_path)
         try:
             weights = network.fit_weights(content, param_key, part)
         except ValueError as misfit:
@@ -257,8 +269,20 @@ class USRDAModel(SRModel):
 
     # ------------------------------------------------------------------ log and save
 
+    def skipped_state(self) -> dict[str, int]:
+        """How many steps of the generator and of the critics were skipped so far."""
+        return self.updates.watch.state()
+
+    def restore_skipped(self, state: Mapping[str, int] | None) -> None:
+        """Go on counting skipped steps from ``skipped_state``; None: from none."""
+        self.updates.watch.restore(state)
+
     def get_current_log(self) -> dict[str, float]:
-        """The last step's scalars, averaged over the processes; only here the host waits for the device."""
+        """The last step's scalars, averaged over the processes; only here the host waits for the device.
+
+        Raises TrainingDiverged where too many steps in a row were skipped.
+        """
+        self.updates.watch.look(at_once=True)
         if not self.log:
             return {}
         values = torch.stack([value.detach().float() for value in self.log.values()])

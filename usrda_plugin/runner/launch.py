@@ -19,6 +19,7 @@ from typing import Any, Literal
 import torch.distributed
 
 from usrda_plugin.models.checkpoints import SaveError
+from usrda_plugin.models.divergence import TrainingDiverged
 from usrda_plugin.runner.footprint import Footprint
 from usrda_plugin.runner.lost_process import lost_process_told
 from usrda_plugin.runner.options import dump_options, load_options
@@ -143,7 +144,7 @@ def _ending_well() -> Iterator[None]:
         yield
     except Stopped as stopped:
         import_module("basicsr.utils").get_root_logger().info(f"Training {stopped}; go on with --auto_resume.")
-    except SaveError as error:
+    except (SaveError, TrainingDiverged) as error:
         raise TrainingError(str(error)) from error
     except OSError as error:
         if error.errno not in FULL:

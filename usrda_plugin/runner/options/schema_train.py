@@ -125,6 +125,9 @@ class Train(Block):
         "USRDAModel: parts that the batch is cut into; the result of the whole batch in the memory of a part", ge=1
     )
     clip_grad_norm: Real | None = key("USRDAModel: largest L2 norm of an optimizer's gradient", gt=0)
+    max_skipped_steps: Whole | None = key(
+        "USRDAModel: training stops after so many steps in a row without a finite loss and gradient (default 100)", ge=1
+    )
     amp: Literal["auto", "bf16", "fp16", False] | None = key(
         "USRDAModel: autocast to half precision; auto: bf16 where the GPU computes in it; false: float32 (the default)"
     )

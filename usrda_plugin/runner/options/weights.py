@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from usrda_plugin.archs.warm_start import PARTS
+from usrda_plugin.files import USUAL_KEYS, UnreadableFileError, read_tensors
 from usrda_plugin.runner.options.faults import Keys, some
 from usrda_plugin.runner.options.registered import MODELS, NETWORKS, find, is_foreign
 from usrda_plugin.runner.options.review import Options, Review
@@ -103,7 +103,8 @@ def weights_fit(network: nn.Module, content: Any, param_key: str | None, part: s
 
 
 def _below(content: Any, param_key: str | None) -> Mapping[str, Tensor] | None:
-    key = param_key if param_key in content or "params" not in content else "params"
+    # as BasicSR's "params" in place of any key, and either of the two usual ones for the other
+    key = next((key for key in (param_key, *USUAL_KEYS) if key in content), param_key)
     weights = content if param_key is None else content.get(key)
     if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
         return None
@@ -141,47 +142,27 @@ def _check_state(review: Review, keys: Keys, file: Path) -> None:
 
 def _open(review: Review, keys: Keys, file: Path, wanted: Content = WEIGHTS) -> Mapping[str, Any] | None:
     try:
-        content = _load(file)
-    except pickle.UnpicklingError as error:
-        code = "Weights only load failed" in str(error) and "GLOBAL" in str(error)
-        message = (
-            f"{file} holds Python code or objects, which are not loaded"
-            if code
-            else f"{file} is not a file of {wanted.noun}"
-        )
-        review.fault(
-            keys,
-            message,
-            "save it again as plain tensors with a PyTorch that you trust it to"
-            if code
-            else ("give a file saved by torch.save" if wanted is WEIGHTS else wanted.mend),
-        )
-        return None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        message = f"{file} cannot be opened as {wanted.noun}: {reason}"
-        review.fault(keys, message, f"it may be damaged or cut off; {wanted.mend}")
-        return None
-    if not isinstance(content, Mapping):
-        review.fault(
-            keys,
-            f"{file} holds a {type(content).__name__}, not {wanted.noun}",
-            f"give {wanted.example}",
-        )
-        return None
-    return content
+        return read_tensors(file, mapped=True)  # only names and shapes are wanted
+    except UnreadableFileError as fault:
+        review.fault(keys, *_told(file, fault, wanted))
+    return None
 
 
-def _load(file: Path) -> Any:
-    try:
-        # mapped, so that only the names and shapes are read
-        return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except RuntimeError as error:
-        if "mmap can only be used" not in str(error):
-            raise
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a pickle's protocol; what cannot be read is told as a fault
-            return torch.load(file, map_location="cpu", weights_only=True)  # the format before PyTorch 1.6
+def _told(file: Path, fault: UnreadableFileError, wanted: Content) -> tuple[str, str]:
+    """What is wrong with a file, and what to do."""
+    messages = {
+        "code": f"{file} holds Python code or objects ({fault.reason}), which are not loaded",
+        "other": f"{file} is not a file of {wanted.noun}",
+        "damaged": f"{file} cannot be opened as {wanted.noun}: {fault.reason}",
+        "unnamed": f"{file} holds {fault.reason}, not {wanted.noun}",
+    }
+    remedies = {
+        "code": "save it again as plain tensors with a PyTorch that you trust it to",
+        "other": "give a file saved by torch.save" if wanted is WEIGHTS else wanted.mend,
+        "damaged": f"it may be damaged or cut off; {wanted.mend}",
+        "unnamed": f"give {wanted.example}",
+    }
+    return messages[fault.kind], remedies[fault.kind]
 
 
 def _build(review: Review, key: str, network: Options) -> nn.Module | None:

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
+from usrda_plugin.files import USUAL_KEYS, read_tensors
 from usrda_plugin.runner.seams.record import replace
 
 _SHOWN = 3
-
-
-def read_tensors(file: str | Path) -> Any:
-    """What a ``.pth`` or ``.state`` file holds, on the CPU.
-
-    Raises FileNotFoundError, and ValueError for a file that holds code or is damaged.
-    """
-    if not Path(file).is_file():
-        raise FileNotFoundError(f"no such file: {file} (weights or training state)")
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{file}: expected tensors, numbers and containers of these, found other pickled objects, which could run"
-            " code and are not loaded; save the state dict alone, torch.save({'params': network.state_dict()}, file)"
-        ) from error
-    except (RuntimeError, EOFError) as error:
-        raise ValueError(f"{file}: not a file of torch.save, or cut short; get or make it again ({error})") from error
 
 
 def load_networks_safely() -> bool:
@@ -55,20 +35,20 @@ def _load_network(
     net.load_state_dict(weights, strict=strict)
 
 
-def _under_key(held: Any, param_key: str | None, load_path: str) -> tuple[Mapping[str, torch.Tensor], str | None]:
-    if param_key is None:
-        return held, None
-    for key in (param_key, "params"):
-        if key in held:
-            return held[key], key
+def _under_key(held: Any, param_key: str | None, load_path: str) -> tuple[Mapping[str, Tensor], str | None]:
+    for key in (None,) if param_key is None else (param_key, *USUAL_KEYS):
+        weights = held if key is None else held.get(key)
+        if isinstance(weights, Mapping) and all(isinstance(value, Tensor) for value in weights.values()):
+            return weights, key
     found = ", ".join(map(str, list(held)[:_SHOWN])) + (", ..." if len(held) > _SHOWN else "")
+    where = "at the top" if param_key is None else f"under the key {param_key!r}"
     raise ValueError(
-        f"{load_path}: expected weights under the key {param_key!r}, found the keys {found};"
+        f"{load_path}: expected weights {where}, found the keys {found};"
         " name the right one by path: param_key_*, or ~ where the file is a plain state dict"
     )
 
 
-def _check_fit(net: nn.Module, weights: Mapping[str, torch.Tensor], load_path: str) -> None:
+def _check_fit(net: nn.Module, weights: Mapping[str, Tensor], load_path: str) -> None:
     wanted = net.state_dict()
     differences: dict[str, list[str]] = {
         "missing": [name for name in wanted if name not in weights],

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from usrda_plugin.files import read_tensors
 from usrda_plugin.models.checkpoints import clear_unfinished, settle, write_text
-from usrda_plugin.runner.seams.weights import read_tensors
 
 STATE, MORE, MANIFEST = ".state", ".more", ".json"
 BLOCK = 2**20

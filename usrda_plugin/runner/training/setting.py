@@ -7,7 +7,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from usrda_plugin.runner.seams.weights import read_tensors
+from usrda_plugin.files import read_tensors
 from usrda_plugin.runner.training.claim import Claim
 from usrda_plugin.runner.training.position import check_processes
 from usrda_plugin.runner.training.run import Run
