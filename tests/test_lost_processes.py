@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.processes import OPTIONS, furnish, noted, started
+from tests.processes import OPTIONS, furnish, noted, started, train
 
 pytestmark = pytest.mark.slow
 
@@ -65,3 +67,52 @@ def test_a_process_that_hangs_is_not_waited_for_longer_than_the_user_says(place:
     assert launcher.returncode != 0
     assert "has lost another one, which has ended or hangs (Timed out waiting 3000ms" in told
     assert "has lost another one" in log_of(place), "who looks into the log next day finds it there"
+
+
+OFTEN = ("--force_yml", "logger:save_checkpoint_freq=2", "network_g:noise_ch=1", "logger:use_tb_logger=false")
+
+
+def sums(place: Path) -> list[object]:
+    """What each process had become in the end."""
+    return [lines[-1] for lines in noted(place, "sums")]
+
+
+def test_a_run_that_has_lost_a_process_goes_on_as_if_it_had_not(place: Path, tmp_path_factory: Any) -> None:
+    whole = tmp_path_factory.mktemp("whole")
+    furnish(whole)
+    train(whole, OPTIONS, *OFTEN)
+    with started(place, 2, *TRAIN, *OFTEN, environment={"SLEEPER": "1"}) as launcher:
+        os.kill(sleeper(place, 1, launcher), signal.SIGKILL)
+        launcher.communicate(timeout=A_MINUTE)
+    assert launcher.returncode != 0
+    train(place, OPTIONS, "--auto_resume", *OFTEN)
+    assert "Restored at iteration 2" in newest_log(place)
+    assert sums(place) == sums(whole), "each process has its own noise, and goes on with it"
+    with started(place, 3, *TRAIN, "--auto_resume", *OFTEN) as launcher:
+        _, told = launcher.communicate(timeout=A_MINUTE)
+    assert "6.state was saved by 2 processes, found 3" in told
+    assert launcher.returncode != 0
+
+
+def test_a_signal_to_all_processes_saves_at_the_same_iteration_and_ends_well(place: Path) -> None:
+    endless = ("--force_yml", "train:total_iter=100000", "logger:use_tb_logger=false")
+    with started(place, 2, *TRAIN, *endless) as launcher:
+        while not (place / "sums1.txt").exists():
+            assert launcher.poll() is None, launcher.communicate()
+            time.sleep(0.05)
+        for worker in workers_of(launcher.pid):
+            os.kill(worker, signal.SIGTERM)
+        _, told = launcher.communicate(timeout=A_MINUTE)
+    assert launcher.returncode == 0, told
+    stopped = re.search(r"stopped by SIGTERM after iteration (\d+); go on with --auto_resume", newest_log(place))
+    assert stopped
+    assert [len(lines) for lines in noted(place, "sums")] == [int(stopped[1])] * 2
+    assert (place / f"experiments/two/training_states/{stopped[1]}.json").is_file()
+
+
+def newest_log(place: Path) -> str:
+    return max(place.glob("experiments/two/train_*.log"), key=lambda log: log.stat().st_mtime_ns).read_text()
+
+
+def workers_of(launcher: int) -> list[int]:
+    return [int(number) for number in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()]

@@ -20,6 +20,8 @@ class Domain(NamedTuple):
     factor: int
     source: str
     camera: str | None = None
+    rows: tuple[str, ...] = ()
+    """The rows that are run on it; none: all of the scale."""
 
 
 DOMAINS = {
@@ -28,9 +30,10 @@ DOMAINS = {
     "sensor": Domain("synthetic: blur, sensor noise, JPEG; scale 4", 4, "x4", "sensor"),
     "optics": Domain("synthetic: defocus, no noise; scale 4", 4, "x4", "optics"),
     # not looked at while the recipe was made
-    "shaken": Domain("held out, synthetic: shake, low light, sharpening, JPEG; scale 4", 4, "x4", "shaken"),
+    "shaken": Domain("held out, synthetic: shake, low light, sharpening, JPEG; scale 4", 4, "x4", "shaken",
+                     ("bicubic", "source_only", "oracle", "usrda", "camera", "plus")),
     "bundled": Domain("scikit-image's photographs by the synthetic sensor; scale 2", 2, "skimage", "sensor"),
-}
+}  # fmt: skip
 
 
 def fold_names(names: Sequence[str], fold: int) -> tuple[list[str], list[str]]:

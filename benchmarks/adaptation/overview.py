@@ -39,11 +39,17 @@ def at_a_glance(domains: Mapping[str, Cells]) -> str:
     """A line a row, a column a domain: PSNR-Y in dB and LPIPS."""
     shown = {domain: cells for domain, cells in domains.items() if cells}
     lines = [
-        [f"{ROWS[row].title} (`{row}`)", *(_pair(cells[row]) if row in cells else MISSING for cells in shown.values())]
+        [f"{ROWS[row].title} (`{row}`)", *(_told(row, domain, cells) for domain, cells in shown.items())]
         for row in ROWS
         if any(row in cells for cells in shown.values())
     ]
     return markdown(["row: PSNR-Y, LPIPS (seeds)", *(DOMAINS[domain].title for domain in shown)], lines)
+
+
+def _told(row: str, domain: str, cells: Cells) -> str:
+    if row in cells:
+        return _pair(cells[row])
+    return NONE if DOMAINS[domain].rows and row not in DOMAINS[domain].rows else MISSING
 
 
 def _pair(seeds: Mapping[int, Mapping[str, Any]]) -> str:

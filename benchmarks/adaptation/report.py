@@ -91,17 +91,18 @@ def document(found: Mapping[str, Mapping[str, Cells]], planes: Mapping[str, Path
         parts.append(f"### In short\n\n{in_short(domains)}\n### All rows at a glance\n\n{at_a_glance(domains)}")
         for domain, cells in domains.items():
             parts.append(
-                f"### {DOMAINS[domain].title}\n\n{domain_table(scale, cells)}\n{command(scale, domain, cells)}\n"
+                f"### {DOMAINS[domain].title}\n\n{domain_table(scale, domain, cells)}\n{command(scale, domain, cells)}\n"
             )
         parts.append(f"### Choosing the network without ground truth, scale `{scale}`\n\n{selection_tables(domains)}")
     return "\n".join(parts)
 
 
-def domain_table(scale: str, cells: Cells) -> str:
+def domain_table(scale: str, domain: str, cells: Cells) -> str:
     """A row of the table for each row of the scale, and for others that were run; how many seeds stand behind it."""
     if not cells:
         return f"All rows are {MISSING}.\n"
-    shown = [row for row in ROWS if row in cells or row in (SCALES[scale].rows or ROWS)]
+    wanted = SCALES[scale].rows or DOMAINS[domain].rows or tuple(ROWS)
+    shown = [row for row in ROWS if row in cells or row in wanted]
     return markdown(HEADER, [_line(row, cells) for row in shown]) + f"\n{_seeds(cells)}\n"
 
 

@@ -39,6 +39,5 @@ ROWS = {
     "dasr": Row("after DASR"),
     # made to go wrong, for the rule that chooses a network without ground truth
     "swing": Row("USR-DA, critics 10 and 30 times as strong, twice as long", measurements=12),
-    "overlong": Row("without camera, D_t 3 times as strong, twice as long", measurements=12),
 }
 BASELINES = ("bicubic", "source_only", "oracle")

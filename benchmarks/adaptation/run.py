@@ -71,6 +71,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def wanted(chosen: argparse.Namespace) -> list:
     """The cells that are asked for; those that others start from come first, and bicubic knows no seed."""
+    from domains import DOMAINS
     from rows import ROWS
     from scales import SCALES
     from trainings import Cell
@@ -83,6 +84,7 @@ def wanted(chosen: argparse.Namespace) -> list:
         for row in rows
         for seed in (chosen.seeds if row != "bicubic" else [0])
         for domain in chosen.domains or scale.domains
+        if chosen.rows or not DOMAINS[domain].rows or row in DOMAINS[domain].rows
     ]
 
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from tests.models.test_usrda_model import batch, options, run, state
-from usrda_plugin.cli.exits import run_command
 from usrda_plugin.models import USRDAModel, watch
 from usrda_plugin.models.divergence import TrainingDiverged
 from usrda_plugin.models.watch import LOOK_EVERY
@@ -256,14 +255,6 @@ def test_on_a_gpu_too_training_stops(tmp_path):
     with pytest.raises(TrainingDiverged, match=r"since iteration 1, when l_g_res .* Nothing was saved before"):
         diverge(model)
     assert model.skipped_state()["g"] <= 2 * LOOK_EVERY
-
-
-def test_the_command_says_so_and_fails(capsys):
-    def command():
-        raise TrainingDiverged("training stopped: too bad")
-
-    assert run_command("basicsr", command, show_traceback=False) == 1
-    assert capsys.readouterr().err == "basicsr: training stopped: too bad\n"
 
 
 # ---------------------------------------------------------------------- half precision
