@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-slow check lint format types schema benchmarks gpu-check adaptation adaptation-smoke clean
+.PHONY: demo test test-slow check lint format types schema benchmarks gpu-check adaptation adaptation-smoke soak clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/run.py
@@ -52,6 +52,12 @@ adaptation-smoke: $(INSTALLED)  ## the same at a size that shows that it runs, w
 	$(BIN)/python benchmarks/adaptation/run.py --scale smoke --jobs 2 --results benchmarks/out/adaptation/smoke
 	$(BIN)/python benchmarks/adaptation/report.py --scales smoke --results benchmarks/out/adaptation/smoke \
 		--write benchmarks/out/adaptation/smoke.md
+
+KILLS := 50
+ITERATIONS := 600
+soak: $(INSTALLED)  ## kills the demo's training so many times, and compares its end with an uninterrupted run
+	$(BIN)/python benchmarks/soak.py --kills $(KILLS) --iterations $(ITERATIONS)
+	$(BIN)/python benchmarks/memory.py
 
 gpu-check: $(INSTALLED)  ## everything that needs a CUDA device, in one run
 	$(BIN)/python benchmarks/gpu_check.py

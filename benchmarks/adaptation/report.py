@@ -90,9 +90,8 @@ def document(found: Mapping[str, Mapping[str, Cells]], planes: Mapping[str, Path
             parts.append(f"![PSNR and LPIPS of the rows]({plane.name})\n")
         parts.append(f"### In short\n\n{in_short(domains)}\n### All rows at a glance\n\n{at_a_glance(domains)}")
         for domain, cells in domains.items():
-            parts.append(
-                f"### {DOMAINS[domain].title}\n\n{domain_table(scale, domain, cells)}\n{command(scale, domain, cells)}\n"
-            )
+            table, again = domain_table(scale, domain, cells), command(scale, domain, cells)
+            parts.append(f"### {DOMAINS[domain].title}\n\n{table}\n{again}\n")
         parts.append(f"### Choosing the network without ground truth, scale `{scale}`\n\n{selection_tables(domains)}")
     return "\n".join(parts)
 
