@@ -114,6 +114,7 @@ def test_a_damaged_checkpoint_is_passed_by_with_a_word(
     assert tiny.tensors(run) == whole
 
 
+@pytest.mark.slow
 def test_where_all_are_damaged_nothing_is_begun_anew(here: Path) -> None:
     run = tiny.train(here)
     for iteration in iterations(run):
@@ -124,6 +125,7 @@ def test_where_all_are_damaged_nothing_is_begun_anew(here: Path) -> None:
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_a_named_state_whose_checkpoint_is_damaged_is_refused(here: Path) -> None:
     run = tiny.train(here)
     flip(run / "models/net_g_9.pth")
@@ -131,6 +133,7 @@ def test_a_named_state_whose_checkpoint_is_damaged_is_refused(here: Path) -> Non
         tiny.train(here, {"path": {"resume_state": str(run / "training_states/9.state")}})
 
 
+@pytest.mark.slow
 def test_states_of_stock_basicsr_are_taken_if_they_can_be_read(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tiny.train(here)
     for file in (run / "training_states").iterdir():
@@ -158,11 +161,13 @@ def test_as_many_are_kept_as_asked_and_the_best(here: Path) -> None:
         assert len(files(run, iteration)) == (7 if iteration in kept else 0)
 
 
+@pytest.mark.slow
 def test_the_best_is_not_kept_where_that_is_not_wanted(here: Path) -> None:
     run = tiny.train(here, {"logger": {"keep_last": 1, "keep_best": False}})
     assert iterations(run) == [12]
 
 
+@pytest.mark.slow
 def test_what_a_kill_left_of_a_removed_checkpoint_goes_the_next_time(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +218,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_so_does_a_real_disk(here: Path, small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changes = {"val": {"signals": None}}
     with pytest.raises(TrainingError, match=r"No space left on device.*is whole"):

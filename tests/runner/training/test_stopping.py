@@ -53,7 +53,7 @@ def more(run: Path, iteration: int) -> Any:
     return torch.load(run / f"training_states/{iteration}.more", weights_only=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_saves_what_was_done_and_nothing_is_different_in_the_end(
     here: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,6 +91,7 @@ def test_in_a_validation_it_stops_at_once_and_validates_again_when_it_goes_on(
     assert tiny.logged(run) == tiny.logged(whole)
 
 
+@pytest.mark.slow
 def test_a_validation_that_fails_leaves_the_checkpoint_of_its_iteration(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_validation_that_fails_leaves_the_checkpoint_of_its_iteration(
     assert more(run, 6)["validated"] is False
 
 
+@pytest.mark.slow
 def test_an_interrupt_that_is_repeated_breaks_off_at_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def twice() -> None:
         for _ in range(2):
@@ -178,6 +180,7 @@ def test_a_folder_that_was_moved_aside_is_not_the_one_that_is_held(tmp_path: Pat
 # ------------------------------------------------------------------------------------------- with other options
 
 
+@pytest.mark.slow
 def test_another_number_of_processes_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tiny.train_killed(monkeypatch, 8, here)
     file = run / "training_states/6.more"
@@ -190,6 +193,7 @@ def test_another_number_of_processes_is_refused(here: Path, monkeypatch: pytest.
         tiny.train(here, auto_resume=True)
 
 
+@pytest.mark.slow
 def test_another_batch_goes_on_from_the_same_sample_and_says_what_changed(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
