@@ -30,7 +30,7 @@ class Spoilt(NamedTuple):
 
 
 def spoilt(workplace: Workplace, seed: int, number: int) -> Spoilt:
-    """File ``number``: a mutation of a shipped file, of one of its bases, of all it inherits, or of its command line."""
+    """File ``number``: a mutation of a shipped file, of its bases, of all it inherits, or of its command line."""
     rng = Random(f"{seed} {number}")
     starts = workplace.starts()
     start = starts[number % len(starts)]
@@ -78,7 +78,7 @@ def _text_of_resolved(rng: Random, workplace: Workplace, start: Start) -> Spoilt
 
 def _forced(rng: Random, workplace: Workplace, start: Start) -> Spoilt:
     """Values forced on the command line: mutated ones of the file, or texts."""
-    mutated, changes = mutations.mutate(rng, workplace.resolved[start.name])
+    mutated, _ = mutations.mutate(rng, workplace.resolved[start.name])
     place = rng.choice(mutations.places(mutated) or [("name",)])
     value = mutations.value_at(mutated, place) if mutations.places(mutated) else "x"
     given = rng.choice((json.dumps(value, default=str), rng.choice(texts.TAGS), rng.choice(texts.TAGS), "None", ""))

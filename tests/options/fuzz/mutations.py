@@ -7,6 +7,7 @@ from copy import deepcopy
 from random import Random
 from typing import Any, NamedTuple
 
+from tests.options.fuzz.trees import FAMILIES, SCHEMA
 from tests.options.fuzz.values import NAMES, NUMBERS, WORDS, any_value, like
 
 Options = dict[str, Any]
@@ -31,7 +32,7 @@ def mutate(rng: Random, tree: Options) -> tuple[Options, list[Change]]:
             how = rng.choice(WAYS)
             told = how(rng, tree, keys)
             # its block will do: weights that do not fit name the network, not the argument that makes it so
-            words = {*keys[-2:], *inner_keys(before), *told.split()[1:]}
+            words = {*keys[-2:], *inner_keys(before), *told.split()[1:]} if "_base_" not in keys else set()
             changes.append(Change(f"{how.__name__.strip('_')} {'.'.join(keys)}: {told}", frozenset(words)))
     return tree, changes
 
@@ -141,56 +142,29 @@ def _argument(rng: Random, tree: Options, keys: Keys) -> str:
 def _name(rng: Random, tree: Options, keys: Keys) -> str:
     typed = [place for place in places(tree) if place[-1] in ("type", "model_type", "gan_type", "encoder", "name")]
     place = rng.choice(typed or [keys])
-    _block(tree, place)[place[-1]] = rng.choice(NAMES)
-    return f"of {' '.join(place[-2:])}"
+    _block(tree, place)[place[-1]] = name = rng.choice(NAMES)
+    return f"of {' '.join(place[-2:])} {name}"
 
 
-KNOWN = (
-    *(
-        "noise_ch",
-        "num_block_encoder",
-        "encoder",
-        "view",
-        "spectral_norm",
-        "num_down",
-        "num_in_ch",
-        "num_out_ch",
-        "bias",
-    ),
-    *("upscale", "num_conv", "act_type", "input_size", "skip_connection", "res_scale", "img_range", "rgb_mean"),
-    *("weight_decay", "betas", "eps", "amsgrad", "fused", "foreach", "capturable", "maximize", "differentiable"),
-    *("gamma", "milestones", "restarts", "restart_weights", "periods", "eta_min", "last_epoch", "reduction", "eps"),
-    *("warmup_iter", "net_d_iters", "net_d_init_iters", "psnr_iter", "ema_decay", "gradient_accumulation_steps"),
-    *("clip_grad_norm", "log_grad_norm", "amp", "compile", "channels_last", "gradient_checkpointing", "fused_adam"),
-    *("align_opt", "rec_opt", "res_opt", "sty_opt", "idt_opt", "cyc_opt", "hr_opt", "con_opt", "tea_opt", "pixel_opt"),
-    *("perceptual_opt", "gan_opt", "loss_weight", "weighted_by", "perturbation", "real_label_val", "r1_weight"),
-    *("layer_weights", "vgg_type", "vgg_path", "style_weight", "perceptual_weight", "criterion", "range_norm"),
-    *(
-        "filename_tmpl",
-        "meta_info_file",
-        "meta_info",
-        "meta_info_target",
-        "mean",
-        "std",
-        "color",
-        "dataroot_lq",
-        "seed",
-    ),
-    *("degradation", "quantize", "cache_in_memory", "prefetch_mode", "num_prefetch_queue", "pin_memory", "io_backend"),
-    *("persistent_workers", "dataset_enlarge_ratio", "phase", "scale", "crop_border", "test_y_channel", "weights"),
-    *("better", "signals", "images", "size", "select", "val_freq", "suffix", "pbar", "metrics", "save_img", "wandb"),
-    *(
-        "resume_state",
-        "strict_load_g",
-        "param_key_g",
-        "pretrain_network_g",
-        "pretrain_network_d",
-        "ignore_resume_networks",
-    ),
-    *("pretrain_network_g_encoder", "pretrain_network_d_f", "dist_params", "manual_seed", "find_unused_parameters"),
-    *("high_order_degradation", "queue_size", "gt_size", "use_hflip", "type", "name", "optim_d", "scheduler", "logger"),
-    *("network_d", "network_d_f", "network_d_t", "network_d_y", "network_d_h", "datasets", "train", "val", "path"),
+def _keys_of(schema: Any) -> set[str]:
+    """All keys that the schema knows, wherever they belong."""
+    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    return set(properties if isinstance(properties, dict) else ()).union(*map(_keys_of, inner))
+
+
+ARGUMENTS = (
+    "noise_ch",
+    "encoder",
+    "view",
+    "spectral_norm",
+    "num_down",
+    "num_in_ch",
+    "num_out_ch",
+    "upscale",
+    "input_size",
 )
+KNOWN = sorted({*_keys_of(SCHEMA), *ARGUMENTS, *(name for names in FAMILIES.values() for name in names)})
 WAYS: tuple[Callable[[Random, Options, Keys], str], ...] = (
     *(_delete, _misspell, _replace, _replace, _vary, _vary, _vary, _vary, _number, _number, _null, _wrap, _swap, _move),
     *(_copy, _add, _argument, _argument, _argument, _name),

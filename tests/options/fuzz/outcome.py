@@ -77,7 +77,7 @@ def _flaw_of_options(options: dict[str, Any], scratch: Path) -> str:
     """How what BasicSR would read differs from the options that were accepted."""
     try:
         dump_options(options, scratch)
-        read = yaml.load(scratch.read_text(encoding="utf-8"), Loader=OrderedLoader)  # noqa: S506 - a safe loader
+        read = yaml.load(scratch.read_text(encoding="utf-8"), Loader=OrderedLoader)
     except Exception as error:
         return f"accepted, but cannot be written for BasicSR: {type(error).__name__}: {error}"[:300]
     return "" if repr(_plain(read)) == repr(_plain(options)) else "accepted, but BasicSR would read other options"

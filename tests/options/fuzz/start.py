@@ -55,7 +55,7 @@ def _stopped() -> Iterator[None]:
     with (
         mock.patch.object(basicsr.train, "build_model", _ending(basicsr.train.build_model, "optimize_parameters")),
         mock.patch.object(basicsr.test, "build_model", _ending(basicsr.test.build_model, "validation")),
-        mock.patch.object(basicsr.train, "init_tb_loggers", lambda opt: None),  # it would keep a thread for each run
+        mock.patch.object(basicsr.train, "init_tb_loggers", return_value=None),  # it would keep a thread for each run
     ):
         yield
 

@@ -5,152 +5,114 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-SPECIAL = (
-    *":{}[]&*!|>%@`\"'#,-?~=<\\",
-    "\t",
-    "\n",
-    "\r",
-    "\0",
-    "\x85",
-    "\u2028",
-    "\ufeff",
-    "é",
-    "🦆",
-    "- ",
-    ": ",
-    " #",
-    "---\n",
-)
+SPECIAL = (*":{}[]&*!|>%@`\"'#,-?~=<\\\t\n\r\0\x85\u2028\ufeffé🦆", "- ", ": ", " #", "---\n")
+# what YAML gives a meaning, in the place of a value: one a line
 TAGS = (
-    *(
-        "!!python/object/apply:os.system ['touch trace']",
-        "!!python/name:os.system",
-        "!!python/module:os",
-        "!x y",
-        "! x",
-    ),
-    *(
-        "!!bool x",
-        "!!int x",
-        "!!int ''",
-        "!!float x",
-        "!!timestamp x",
-        "!!null x",
-        "!!binary x",
-        "!!binary '='",
-        "!!set {a}",
-    ),
-    *(
-        "!!omap [a: 1]",
-        "!!pairs [a: 1]",
-        "!!str [1]",
-        "!!map 3",
-        "!!seq 3",
-        "!!merge x",
-        "!!set 3",
-        "!!omap 3",
-        "!!bool ''",
-    ),
-    *(
-        "2024-13-45",
-        "2024-02-30",
-        "9" * 5000,
-        "0b",
-        "0x",
-        "1:60:60",
-        "1:99",
-        "0o17",
-        "010",
-        "08",
-        "1e999",
-        ".inf",
-        ".nan",
-    ),
-    *(
-        "&a [*a]",
-        "&a {a: *a}",
-        "*none",
-        "&a",
-        "<<",
-        "{<<: 3}",
-        "{<<: [1]}",
-        "{<<: {a: 1}, a: 2}",
-        "{<<: &b {<<: *b}}",
-        "=",
-    ),
-    *(
-        "{? [1] : 2}",
-        "{1: 2}",
-        "{~: 2}",
-        "{true: 2}",
-        "{2024-01-01: 2}",
-        "{a: 1, a: 2}",
-        "{? {a: b} : c}",
-        "{!!binary YQ==: 1}",
-    ),
-    *(
-        "[" * 60 + "]" * 60,
-        "[" * 400 + "]" * 400,
-        "{a: " * 60 + "1" + "}" * 60,
-        "[" * 5000,
-        "{a: " * 150 + "1" + "}" * 150,
-    ),
-    *(
-        '"\\ud800"',
-        '"\\x00"',
-        '"\\U0010ffff"',
-        '"\\uFFFE"',
-        "'" + "x" * 100_000 + "'",
-        "|\n x",
-        ">\n",
-        "!!str",
-        "!<tag:x,1:y> z",
-    ),
+    *r"""
+!!python/object/apply:os.system ['touch trace']
+!!python/name:os.system
+!x y
+! x
+!!bool x
+!!bool ''
+!!int x
+!!int ''
+!!float x
+!!timestamp x
+!!null x
+!!binary x
+!!binary '='
+!!str [1]
+!!map 3
+!!seq 3
+!!merge x
+!!set 3
+!!set {a}
+!!omap 3
+!!omap [a: 1]
+!!pairs [a: 1]
+!!str
+!<tag:x,1:y> z
+2024-13-45
+2024-02-30
+0b
+0x
+0o17
+010
+08
+1:60:60
+1:99
+1e999
+.inf
+.nan
+&a [*a]
+&a {a: *a}
+&a
+*none
+<<
+{<<: 3}
+{<<: [1]}
+{<<: {a: 1}, a: 2}
+{<<: &b {<<: *b}}
+=
+{? [1] : 2}
+{? {a: b} : c}
+{1: 2}
+{~: 2}
+{true: 2}
+{2024-01-01: 2}
+{!!binary YQ==: 1}
+{a: 1, a: 2}
+"\ud800"
+"\x00"
+"\U0010ffff"
+"\uFFFE"
+""".strip().splitlines(),
+    *("9" * 5000, "[" * 60 + "]" * 60, "[" * 400 + "]" * 400, "{a: " * 60 + "1" + "}" * 60, "[" * 5000),
+    *("{a: " * 150 + "1" + "}" * 150, "'" + "x" * 100_000 + "'", "|\n x", ">\n"),
 )
 BASES = (
-    *(
-        "none.yml",
-        "fuzzed.yml",
-        "./fuzzed.yml",
-        "_base_",
-        "_base_/none.yml",
-        "..",
-        "/",
-        "''",
-        "~",
-        "3",
-        "{}",
-        "[]",
-        "[[]]",
-    ),
-    *("[none.yml, fuzzed.yml]", "[3]", "{a: b}", "schema.json", "[train_psnr.yml, train_usrda.yml]", "train_psnr.yml"),
-    *(
-        "[train_psnr.yml, train_psnr.yml]",
-        "../vgg19.pth",
-        "/dev/null",
-        "/dev/zero.yml",
-        "circle.yml",
-        "junk.yml",
-        "true",
-    ),
-    *(
-        "'a\\0b.yml'",
-        '"a\\0b.yml"',
-        "x" * 300 + ".yml",
-        "https://example.com/x.yml",
-        "~/x.yml",
-        "$HOME/x.yml",
-        "test_psnr.yml",
-    ),
-    *(
-        "[_base_/validation.yml, _base_/test.yml]",
-        "folder.yml",
-        "list.yml",
-        "empty.yml",
-        "utf16.yml",
-        "*x",
-        '"\\ud800.yml"',
-    ),
+    *r"""
+none.yml
+fuzzed.yml
+./fuzzed.yml
+circle.yml
+junk.yml
+list.yml
+empty.yml
+utf16.yml
+folder.yml
+_base_
+_base_/none.yml
+schema.json
+../vgg19.pth
+/dev/null
+..
+/
+''
+~
+3
+true
+{}
+[]
+[[]]
+[3]
+{a: b}
+*x
+'a\0b.yml'
+"a\0b.yml"
+"\ud800.yml"
+~/x.yml
+$HOME/x.yml
+https://example.com/x.yml
+train_psnr.yml
+test_psnr.yml
+[none.yml, fuzzed.yml]
+[train_psnr.yml, train_usrda.yml]
+[train_psnr.yml, train_psnr.yml]
+[_base_/validation.yml, _base_/test.yml]
+""".strip().splitlines(),
+    "x" * 300 + ".yml",
 )
 COMPANIONS: dict[str, bytes] = {
     "circle.yml": b"_base_: fuzzed.yml\n",
@@ -168,15 +130,38 @@ def _bomb() -> str:
     return "\n".join(lines) + "\n"
 
 
+# whole files, or what follows the end of one
 WHOLE: tuple[bytes, ...] = (
-    *(b"", b"\n", b"# nothing\n", b"~\n", b"3\n", b"text\n", b"[]\n", b"{}\n", b"- a\n- b\n", b"{", b"\xff\xfe", bytes(range(256))),
-    *(b"\x00" * 100, b"\x89PNG\r\n\x1a\n" + bytes(100), b"PK\x03\x04", b"---\n", b"---\na: 1\n---\nb: 2\n", b"...\n", b"a: 1\n...\nb: 2\n"),
-    *(b"%YAML 9.9\n---\na: 1\n", b"%TAG ! x\n---\na: 1\n", b"? ?\n", b"<<: *a\n", b"!!python/object:os.x {}\n", b"!!set {a, b}\n"),
-    *(_bomb().encode(), b"&a a: *a\n", b"{a: b, a: c}\n", b"'unended", b'"unended', b"key: |\n", b"\ttab: 1\n", b"a:\n- b\n c: d\n"),
-    *("name: ä\n".encode("latin-1"), "name: x\n".encode("utf-16"), "name: x\n".encode("utf-32"), b"\xef\xbb\xbfname: x\n", b"a" * 10**6),
-    *(b"[" * 10**5, b"a: " * 5000, b"- " * 5000, b"{a: " * 3000, b'{"name": "x", "train": {}}', b"name = x\n", b"<xml/>\n"),
-    *(b"!!map [a]\n", b"!!str {a: 1}\n", b"!!omap [a: 1]\n", b"2024-01-01\n", b"1: 2\n", b"? {a: b}\n: c\n", b"null: 1\n"),
-)  # fmt: skip
+    *(b"", b"\n", b"# nothing\n", b"~\n", b"3\n", b"text\n", b"[]\n", b"{}\n", b"- a\n- b\n", b"{", b"'open", b'"open'),
+    *(
+        b"---\n",
+        b"---\na: 1\n---\nb: 2\n",
+        b"...\n",
+        b"a: 1\n...\nb: 2\n",
+        b"%YAML 9.9\n---\na: 1\n",
+        b"%TAG ! x\n---\n",
+    ),
+    *(
+        b"? ?\n",
+        b"<<: *a\n",
+        b"&a a: *a\n",
+        b"{a: b, a: c}\n",
+        b"key: |\n",
+        b"\ttab: 1\n",
+        b"a:\n- b\n c: d\n",
+        b"1: 2\n",
+    ),
+    *(b"!!set {a, b}\n", b"!!map [a]\n", b"!!str {a: 1}\n", b"!!omap [a: 1]\n", b"2024-01-01\n", b"? {a: b}\n: c\n"),
+    *(b"!!python/object:os.x {}\n", b'{"name": "x", "train": {}}', b"name = x\n", b"<xml/>\n", b"null: 1\n"),
+    *(b"\xff\xfe", bytes(range(256)), b"\x00" * 100, b"\x89PNG\r\n\x1a\n" + bytes(100), b"PK\x03\x04", b"a" * 10**6),
+    *(
+        "name: ä\n".encode("latin-1"),
+        "name: x\n".encode("utf-16"),
+        "name: x\n".encode("utf-32"),
+        b"\xef\xbb\xbfname: x",
+    ),
+    *(_bomb().encode(), b"[" * 10**5, b"a: " * 5000, b"- " * 5000, b"{a: " * 3000),
+)
 
 
 def spoil(rng: Random, text: str) -> tuple[bytes, str]:

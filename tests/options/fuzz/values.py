@@ -4,103 +4,31 @@ from __future__ import annotations
 
 import datetime
 from copy import deepcopy
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import torch
+
+from usrda_plugin.runner.options.registered import DATASETS, LOSSES, METRICS, MODELS, NETWORKS, registered
+
+KINDS = (MODELS, DATASETS, NETWORKS, LOSSES, METRICS)
+# classes that there are, some that there are not, and names of their writers' making
 NAMES = (
-    *("USRDANet", "USRDADiscriminator", "USRDABicubic", "RRDBNet", "SRVGGNetCompact", "MSRResNet", "EDSR", "SwinIR"),
-    *("VGGStyleDiscriminator", "UNetDiscriminatorSN", "StyleGAN2Generator", "BasicVSR", "RIDNet", "RCAN", "DUF"),
-    *("L1Loss", "MSELoss", "CharbonnierLoss", "WeightedTVLoss", "GANLoss", "USRDARelativisticLoss", "USRDAAlignLoss"),
-    *("PerceptualLoss", "USRDAPerceptualLoss", "GANFeatLoss", "MultiScaleGANLoss", "Adam", "SGD", "AdamW", "LBFGS"),
-    *("MultiStepLR", "MultiStepRestartLR", "CosineAnnealingRestartLR", "StepLR", "calculate_psnr", "calculate_ssim"),
-    *("calculate_niqe", "calculate_usrda_niqe", "calculate_usrda_lpips", "calculate_fid", "PairedImageDataset"),
-    *("SingleImageDataset", "RealESRGANDataset", "RealESRGANPairedDataset", "USRDADataset", "USRDASourceDataset"),
-    *("FFHQDataset", "REDSDataset", "VideoTestDataset", "SRModel", "SRGANModel", "ESRGANModel", "RealESRGANModel"),
-    *(
-        "RealESRNetModel",
-        "USRDAModel",
-        "StyleGAN2Model",
-        "HiFaceGANModel",
-        "VideoBaseModel",
-        "EDVRModel",
-        "SwinIRModel",
-    ),
-    *("type", "Object", "usrdanet", "USRDANET", "L1", "basicsr", "Adam ", "optim.Adam", "__class__", "RRDBNet_basicsr"),
+    *sorted(name for kind in KINDS for name in registered(kind) if not name.endswith("_basicsr")),
+    *sorted(name for name, item in vars(torch.optim).items() if isinstance(item, type)),
+    *("MultiStepLR", "MultiStepRestartLR", "CosineAnnealingRestartLR", "StepLR", "type", "Object", "usrdanet", "L1"),
+    *("USRDANET", "basicsr", "optim.Adam", "Adam ", "__class__", "RRDBNet_basicsr"),
 )
 WORDS = (
-    *(
-        "auto",
-        "none",
-        "None",
-        "null",
-        "true",
-        "yes",
-        "mean",
-        "sum",
-        "none",
-        "lsgan",
-        "hinge",
-        "wgan",
-        "vanilla",
-        "conv",
-    ),
-    *("trunk", "rrdb", "rgb_high", "luma", "camera", "bicubic", "cpu", "cuda", "lmdb", "disk", "memcached", "params"),
-    *("params_ema", "block", "concat", "bf16", "fp16", "y", "d_t", "lower", "vgg19", "vgg16", "conv5_4", "l1", "fro"),
-    *(
-        "0",
-        "-1",
-        "1e-4",
-        "1e400",
-        "nan",
-        "inf",
-        "0x10",
-        "1_000",
-        "3 ",
-        "٣",
-        "²",
-        "1e",
-        "",
-        " ",
-        ".",
-        "..",
-        "/",
-        "~",
-        "~root",
-    ),
-    *("a/b", "../up", "a b", "ä", "雪", "🦆", "\u202eabc", "\x00", "a\x00b", "a\nb", "\x1b[31m", "\ud800", "x" * 300),
-    *("x" * 5000, "{}", "{0}{1}", "{a.b}", "%s", "${HOME}", "{{ x }}", "__import__('os')", "; touch trace", "*", "\\"),
-    *("datasets/val/HR", "datasets/val/LR", "datasets/source/HR", "datasets/source/meta_info.txt", "vgg19.pth", "con"),
-    *("experiments/train_psnr/models/net_g_latest.pth", "options", "options/train_psnr.yml", "/dev/null", "/dev/zero"),
-    *("none.pth", "none.lmdb", "datasets/val/HR/0.png", "/", "/proc/self/mem"),
+    *(Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split(),
+    *("", " ", "3 ", "a b", "{{ x }}", "; touch trace", "\u202eabc", "\x00", "a\x00b", "a\nb", "\x1b[31m", "\ud800"),
+    *("x" * 300, "x" * 5000),
 )
 NUMBERS = (
-    *(
-        0,
-        -1,
-        1,
-        2,
-        3,
-        4,
-        5,
-        7,
-        8,
-        16,
-        33,
-        100,
-        255,
-        1000,
-        65536,
-        10**6,
-        2**31,
-        2**32,
-        2**63,
-        2**64,
-        10**12,
-        10**18,
-        10**400,
-    ),
-    *(-7, -(2**63), 0.0, -0.0, 0.5, 1.0, 1.5, -0.5, 2.0, 0.999, 1e-4, 1e-30, 5e-324, 1e30, 1e308, -1e308, 3.0000001),
-    *(float("nan"), float("inf"), float("-inf")),
+    *(0, -1, 1, 2, 3, 4, 5, 7, 8, 16, 33, 100, 255, 1000, 65536, 10**6, 2**31, 2**32, 2**63, 2**64, 10**12, 10**400),
+    *(10**18, -7, -(2**63), 0.0, -0.0, 0.5, 1.0, 1.5, -0.5, 2.0, 0.999, 1e-4, 1e-30, 5e-324, 1e30, 1e308, -1e308),
+    *(3.0000001, float("nan"), float("inf"), float("-inf")),
 )
 OTHERS: tuple[Any, ...] = (
     *(None, True, False, [], {}, [[]], [{}], {"a": {}}, [None], [1, 2], [1], [0, 0], [2, 1], [1, 2, 3], [0.9, 0.99]),

@@ -1,4 +1,4 @@
-"""A folder in which every shipped option file is right: its images, lists and weights, and networks of a few numbers."""
+"""A folder in which every shipped option file is right: its images, lists and weights, and tiny networks."""
 
 from __future__ import annotations
 
@@ -104,16 +104,16 @@ def small(name: str, text: str) -> str:
         text = re.sub(rf"^( *{key}: )\w+", rf"\g<1>{value}", text, flags=re.MULTILINE)
     text = re.sub(r"num_in_ch: 64", f"num_in_ch: {SMALL['num_feat']}", text)
     for kind, keys in BY_DEFAULT.items():
-        text = re.sub(
-            rf"^( *)type: {kind}\b.*\n", lambda line: line[0] + _missing(text, line, keys), text, flags=re.MULTILINE
-        )
+        for line in reversed([*re.finditer(rf"^( *)type: {kind}\b.*\n", text, flags=re.MULTILINE)]):
+            text = text[: line.end()] + _missing(text[line.end() :], line[1], keys) + text[line.end() :]
     return text + APART.get(name, "")
 
 
-def _missing(text: str, line: re.Match[str], keys: tuple[str, ...]) -> str:
-    below = re.match(rf"(?:{line[1]}\S.*\n|\s*#.*\n)*", text[line.end() :])
-    there = below[0] if below else ""
-    return "".join(f"{line[1]}{key}: {SMALL[key]}\n" for key in keys if f" {key}:" not in there)
+def _missing(below: str, indent: str, keys: tuple[str, ...]) -> str:
+    """Lines for those of the keys that the rest of a block does not have."""
+    block = re.match(rf"(?:{indent}\S.*\n|\s*#.*\n)*", below)
+    there = block[0] if block else ""
+    return "".join(f"{indent}{key}: {SMALL[key]}\n" for key in keys if f" {key}:" not in there)
 
 
 def _write_images(folder: Path, side: int) -> None:

@@ -80,6 +80,17 @@ def misfits(call: Call, arguments: dict[str, Any], also: Iterable[str] = ()) -> 
     ]
 
 
+def takes_null(call: Call, name: str) -> bool:
+    """Whether null may be a value of its own for an argument, rather than none at all; where unknown, it may."""
+    parameter = call.parameters.get(name)
+    if parameter is None or parameter.default is None:
+        return True
+    adapter = _adapter(call.hints[name]) if name in call.hints else None
+    if adapter is not None:
+        return not _validated(adapter, None)[1]
+    return _kind_of_default(parameter) is None and parameter.default is not parameter.empty
+
+
 def _fitted(call: Call, parameter: inspect.Parameter, value: Any) -> tuple[Any, str]:
     """The value as the parameter wants it, and what is wrong with it, if anything."""
     if parameter.name in call.hints:

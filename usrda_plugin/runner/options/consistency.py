@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ def check_consistency(review: Review) -> None:
     _check_patch(review, (), review.opt.get("gt_size"), None)
     if review.is_train:
         _check_real_esrgan(review)
+        _check_judged_patch(review)
 
 
 def _check_scale(review: Review) -> None:
@@ -118,6 +120,12 @@ def _check_backend(review: Review, phase: str, dataset: Options) -> None:
     if roots and not backend.get("type") and not str(dataset.get("type")).startswith("USRDA"):
         backend = dataset["io_backend"] = {**backend, "type": "lmdb" if next(iter(roots.values())) else "disk"}
     told = backend.get("type")
+    if told == "disk" and len(backend) > 1:
+        extra = next(key for key in backend if key != "type")
+        review.fault(("datasets", phase, "io_backend", extra), "files on disk take no argument", "remove it")
+    if told == "memcached" and find_spec("mc") is None:
+        message = "memcached needs the package mc, which is not installed"
+        review.fault(("datasets", phase, "io_backend", "type"), message, "write disk or lmdb")
     for key, is_lmdb in roots.items():
         if told in ("disk", "lmdb") and is_lmdb != (told == "lmdb"):
             what = "an LMDB" if is_lmdb else "a folder"
@@ -139,6 +147,16 @@ def _check_loader(review: Review, phase: str, dataset: Options) -> None:
             else "remove it; validation loads in the main process"
         )
         review.fault(("datasets", phase, "persistent_workers"), message, remedy)
+
+
+def _check_judged_patch(review: Review) -> None:
+    """BasicSR's VGGStyleDiscriminator takes patches of one size."""
+    critic = review.block("network_d")
+    keys = ("gt_size",) if review.opt.get("gt_size") is not None else ("datasets", "train", "gt_size")
+    gt_size, size = review.at(*keys), critic.get("input_size", 128)
+    if critic.get("type") == "VGGStyleDiscriminator" and isinstance(gt_size, int) and gt_size != size:
+        message = f"network_d (VGGStyleDiscriminator) takes patches of {size} pixels (its input_size), not {gt_size}"
+        review.fault(keys, message, f"write gt_size: {size}, or take UNetDiscriminatorSN, which takes any size")
 
 
 def _check_real_esrgan(review: Review) -> None:

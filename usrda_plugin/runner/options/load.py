@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from usrda_plugin.runner.options.channels import check_channels
 from usrda_plugin.runner.options.components import check_components
 from usrda_plugin.runner.options.consistency import check_consistency
 from usrda_plugin.runner.options.epochs import check_epochs
@@ -48,6 +49,7 @@ def load_options(opt_file: str | Path, *, is_train: bool, overrides: Sequence[st
         check_perceptual(review)
     check_networks(review)
     check_consistency(review)
+    check_channels(review)
     check_epochs(review, check_images(review))
     check_metric_weights(review)
     if review.faults:
