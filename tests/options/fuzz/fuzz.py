@@ -57,7 +57,7 @@ def fuzz(files: int, seed: int = 0, commands: int = 0) -> Report:
         drawn = files // OF_SCHEMA
         with inside(workplace.root):
             for number in range(files - drawn):
-                _try(report, workplace, spoilt(workplace, seed, number), f"file {number}")
+                try_file(report, workplace, spoilt(workplace, seed, number), f"file {number}")
             _try_schema(report, workplace, drawn, seed)
     return report
 
@@ -80,13 +80,14 @@ def _try_schema(report: Report, workplace: Workplace, count: int, seed: int) -> 
         one = Spoilt(
             f"{start.name}, drawn from the schema: {options}", {FUZZED: written(options)}, FUZZED, start.is_train
         )
-        _try(report, workplace, one, "drawn")
+        try_file(report, workplace, one, "drawn")
 
     if count:
         try_one()
 
 
-def _try(report: Report, workplace: Workplace, one: Spoilt, label: str) -> None:
+def try_file(report: Report, workplace: Workplace, one: Spoilt, label: str) -> None:
+    """Load one file, and count it in the report with what is wrong with what came."""
     number = report.accepted + report.refused
     by_command = report.spread and int(number / report.spread) != int((number - 1) / report.spread)
     with placed(workplace, one):

@@ -32,14 +32,14 @@ class Outcome(NamedTuple):
 
 
 @contextmanager
-def limited(seconds: float = HANG) -> Iterator[None]:
-    """Raise Hang after so many seconds."""
+def limited() -> Iterator[None]:
+    """Raise Hang after ``HANG`` seconds."""
 
     def stop(*_: object) -> None:
-        raise Hang(f"no end after {seconds:g} s")
+        raise Hang(f"no end after {HANG:g} s")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, HANG)
     try:
         yield
     finally:

@@ -68,6 +68,19 @@ PAIRED = [
     ("network_g:num_feat=0", "network_g.num_feat", "expected 1 or more, found 0"),
     ("network_g:num_grow_ch=-2", "network_g.num_grow_ch", "expected 1 or more, found -2"),
     ("network_g:num_block=-1", "network_g.num_block", "expected 0 or more, found -1"),
+    ("network_g:num_block=1.5", "network_g.num_block", "expected a whole number, found 1.5"),
+    ("network_g:num_feat=.nan", "network_g.num_feat", "expected a number, found nan"),
+    ("network_g:num_block=1000000", "network_g.num_block", "expected 1000 or less, found 1000000"),
+    ("network_g:num_feat=10000000", "network_g", "GiB of memory, this machine has"),
+    ("network_g:num_in_ch=5", "network_g.num_in_ch", "the data sets give images of 3 channels"),
+    ("network_g:num_out_ch=1", "network_g.num_out_ch", "the data sets give images of 3 channels"),
+    ("network_g:num_in_ch=~", "network_g.num_in_ch", "needs 'num_in_ch'"),
+    ("val:metrics:psnr:crop_border=~", "val.metrics.psnr.crop_border", "needs 'crop_border'"),
+    ("train:pixel_opt={}", "train.pixel_opt.type", "found nothing"),
+    ("train:pixel_opt={loss_weight: 1}", "train.pixel_opt.type", "found nothing"),
+    ("datasets:train:io_backend:server=x", "datasets.train.io_backend.server", "take no argument"),
+    ("datasets:train:io_backend:type=memcached", "datasets.train.io_backend.type", "the package mc"),
+    ("train:total_iter=!!int x", "train.total_iter", "cannot read 'x' as int"),
     ("datasets:val_2={name: val set}", "datasets.val_2.name", "val_1 is called 'val set' too"),
     # registered names
     ("model_type=SRModl", "model_type", "did you mean 'SRModel'?"),
@@ -183,6 +196,25 @@ def test_a_fault_of_usrda_is_told_at_its_key(
     found = {fault.key: fault for fault in faults(unpaired, override)}
     assert key in found, found
     assert part in str(found[key])
+
+
+def test_a_null_argument_is_as_good_as_none(paired: Options, load: Callable[..., Options]) -> None:
+    nulls = ["network_g:num_out_ch=3", "network_g:scale=~", "train:optim_g:weight_decay=~", "train:scheduler:gamma=~"]
+    options = load(paired, *nulls)
+    assert "scale" not in options["network_g"]
+    assert "weight_decay" not in options["train"]["optim_g"]
+    assert "gamma" not in options["train"]["scheduler"]
+
+
+def test_a_critic_of_one_size_of_patch_gets_that_size(paired: Options, faults: Faults) -> None:
+    critic = "network_d={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4}"
+    found = {fault.key: fault for fault in faults(paired, "model_type=SRGANModel", critic)}
+    assert "takes patches of 128 pixels (its input_size), not 32" in found["datasets.train.gt_size"].message
+
+
+def test_networks_of_one_channel_go_with_luma(paired: Options, load: Callable[..., Options]) -> None:
+    luma = [f"datasets:{phase}:color=y" for phase in ("train", "val_1")]
+    load(paired, *luma, "network_g:num_in_ch=1", "network_g:num_out_ch=1")
 
 
 def test_terms_of_weight_0_need_no_critic(unpaired: Options, load: Callable[..., Options]) -> None:

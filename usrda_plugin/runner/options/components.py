@@ -101,7 +101,9 @@ def _check_sizes(review: Review, key: str, network: Options) -> None:
         if not name.startswith("num_") or not isinstance(value, int | float):
             continue
         least = 1 if name in CHANNELS else 0
-        if value < least:
+        if not float(value).is_integer():
+            review.fault((key, name), f"expected a whole number, found {value}", f"write a whole {name}")
+        elif value < least:
             review.fault((key, name), f"expected {least} or more, found {value}", f"write a {name} that there can be")
         elif name not in CHANNELS and value > MOST_LAYERS:
             review.fault((key, name), f"expected {MOST_LAYERS} or less, found {value}", f"write a smaller {name}")
