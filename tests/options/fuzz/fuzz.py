@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from usrda_plugin.runner.plugins import load_plugins
 
 Options = dict[str, Any]
 
+# how a message begins that is told when the networks stand: with the block at fault
+NAMED = re.compile(r"(train: )?(network_|datasets|train|val|path|\w+_opt)")
 # of so many files one is drawn from the schema
 OF_SCHEMA = 5
 
@@ -77,13 +80,21 @@ def _try_schema(report: Report, workplace: Workplace, count: int, seed: int) -> 
     def try_one(data: st.DataObject) -> None:
         start = data.draw(st.sampled_from(starts))
         options = data.draw(options_over(workplace.resolved[start.name]))
-        one = Spoilt(
-            f"{start.name}, drawn from the schema: {options}", {FUZZED: written(options)}, FUZZED, start.is_train
-        )
+        told = f"{start.name}, drawn from the schema: {drawn_over(options, workplace.resolved[start.name])}"
+        one = Spoilt(told, {FUZZED: written(options)}, FUZZED, start.is_train)
         try_file(report, workplace, one, "drawn")
 
     if count:
         try_one()
+
+
+def drawn_over(options: Options, start: Options) -> Options:
+    """The part of the options that is not the start's."""
+    return {
+        key: drawn_over(value, start[key]) if isinstance(value, dict) and isinstance(start.get(key), dict) else value
+        for key, value in options.items()
+        if key not in start or repr(value) != repr(start[key])
+    }
 
 
 def try_file(report: Report, workplace: Workplace, one: Spoilt, label: str) -> None:
@@ -120,12 +131,13 @@ def _command(report: Report, workplace: Workplace, one: Spoilt, outcome: Outcome
         return [] if outcome.options is not None else ["refused by the check, begun by the command"]
     report.exits += 1
     flaws = _written(before, workplace.root)
-    if done.code != 2 or not done.told.startswith("basicsr: ") or "Traceback" in done.told:
+    log, _, message = done.told.rpartition("basicsr: ")
+    if done.code != 2 or not message or "Traceback" in done.told:
         flaws.append(f"exit code {done.code}: {done.told[-300:]}")
-    if outcome.options is not None:
-        flaws.append(f"accepted by the check, refused by the command: {done.told}")
-    elif done.printed:
-        flaws.append(f"a refusal that prints to stdout: {done.printed[:300]}")
+    if outcome.options is None and (log or done.printed):
+        flaws.append(f"a refusal that says more than its message: {log[:300]}{done.printed[:300]}")
+    if outcome.options is not None and not NAMED.match(message):
+        flaws.append(f"accepted by the check, refused by the command without a key: {message}")
     return flaws
 
 
@@ -135,10 +147,12 @@ def _written(before: set[tuple[str, int, int]], root: Path) -> list[str]:
 
 
 def cheap(options: Options | None) -> bool:
-    """Whether a run by these options takes a moment: no loader processes, a small batch."""
-    train = ((options or {}).get("datasets") or {}).get("train") or {}
-    batch, workers = train.get("batch_size_per_gpu", 1), train.get("num_worker_per_gpu", 0)
-    return batch <= 16 and not workers
+    """Whether a run by these options takes a moment: no loader processes, a small batch, small networks."""
+    options = options or {}
+    train = options.get("datasets", {}).get("train", {})
+    sizes = [value for key, block in options.items() if key.startswith("network_") for value in block.values()]
+    large = any(isinstance(size, int | float) and size > 64 for size in sizes)
+    return train.get("batch_size_per_gpu", 1) <= 8 and not train.get("num_worker_per_gpu") and not large
 
 
 @contextmanager

@@ -65,6 +65,6 @@ def like(rng: Random, value: Any) -> Any:
     if isinstance(value, list) and value:
         changed = [like(rng, item) if rng.random() < 0.5 else item for item in value]
         return rng.choice(
-            (changed, value[:-1], value + value, value[::-1], value[0], [value], dict(enumerate(map(str, value))))
+            (changed, value[:-1], value + value, value[::-1], value[0], [value], {str(item): item for item in value})
         )
     return any_value(rng)

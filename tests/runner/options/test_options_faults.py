@@ -81,6 +81,16 @@ PAIRED = [
     ("datasets:train:io_backend:server=x", "datasets.train.io_backend.server", "take no argument"),
     ("datasets:train:io_backend:type=memcached", "datasets.train.io_backend.type", "the package mc"),
     ("train:total_iter=!!int x", "train.total_iter", "cannot read 'x' as int"),
+    ("datasets:train:batch_size_per_gpu=1e308", "datasets.train.batch_size_per_gpu", "a whole number, found 1e+308"),
+    (f"datasets:val_1:dataroot_lq={'x' * 300}", "datasets.val_1.dataroot_lq", "a disk can have, found one of 300"),
+    (f"name={'x' * 101}", "name", "it has 101 characters"),
+    (f"val:suffix={'x' * 101}", "val.suffix", "it has 101 characters"),
+    ("model_type=USRDAModel", "datasets.train.type", "fed with two domains, which PairedImageDataset does not give"),
+    ("model_type=USRDAModel", "network_g.type", "RRDBNet makes images alone"),
+    ("model_type=VideoBaseModel", "datasets.val_1.type", "fed with clips"),
+    ("model_type=RealESRNetModel", "datasets.train.type", "fed with HR images with blur kernels"),
+    ("datasets:train:type=SingleImageDataset", "datasets.train.type", "fed with LR and HR images"),
+    ("datasets:val_1:type=USRDADataset", "datasets.val_1.type", "fed with LR images, which USRDADataset"),
     ("datasets:val_2={name: val set}", "datasets.val_2.name", "val_1 is called 'val set' too"),
     # registered names
     ("model_type=SRModl", "model_type", "did you mean 'SRModel'?"),
@@ -204,6 +214,18 @@ def test_a_null_argument_is_as_good_as_none(paired: Options, load: Callable[...,
     assert "scale" not in options["network_g"]
     assert "weight_decay" not in options["train"]["optim_g"]
     assert "gamma" not in options["train"]["scheduler"]
+
+
+def test_a_null_of_a_data_set_is_as_good_as_none(paired: Options, load: Callable[..., Options]) -> None:
+    options = load(paired, "datasets:train:dataset_enlarge_ratio=~", "path:strict_load_g=~", "train:total_iter=2")
+    assert "dataset_enlarge_ratio" not in options["datasets"]["train"]
+    assert "strict_load_g" not in options["path"]
+
+
+def test_what_a_data_set_of_clips_lacks_is_told_at_its_key(testing: Options, faults: Faults) -> None:
+    testing["model_type"] = "VideoBaseModel"
+    testing["datasets"]["test_1"] |= {"type": "VideoTestDataset", "cache_data": False}
+    assert [fault.key for fault in faults(testing, is_train=False)] == ["datasets.test_1.num_frame"]
 
 
 def test_a_critic_of_one_size_of_patch_gets_that_size(paired: Options, faults: Faults) -> None:

@@ -10,6 +10,8 @@ from usrda_plugin.runner.options.review import Options, Review
 from usrda_plugin.runner.options.schema_data import dataset_model
 from usrda_plugin.runner.options.signals import check_signals
 
+LONGEST = 100  # bytes of a name; a file's has up to 255, with those of images and times beside it
+
 
 def check_phases(review: Review) -> None:
     """Check that every block and key is there that this phase reads, and none that it would stumble over."""
@@ -34,6 +36,11 @@ def _check_name(review: Review) -> None:
             f"expected a name for a folder below experiments/ or results/, found {name!r}",
             "write a plain name",
         )
+    for keys in (("name",), ("val", "suffix"), *(("datasets", phase, "name") for phase, _ in review.datasets())):
+        text = review.at(*keys)
+        if isinstance(text, str) and len(text.encode()) > LONGEST:
+            message = f"files are called by it, and it has {len(text)} characters"
+            review.fault(keys, message, f"write a name of {LONGEST} characters or less")
 
 
 def _check_training(review: Review) -> None:
