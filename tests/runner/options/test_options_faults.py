@@ -81,7 +81,7 @@ PAIRED = [
     ("datasets:train:io_backend:server=x", "datasets.train.io_backend.server", "take no argument"),
     ("datasets:train:io_backend:type=memcached", "datasets.train.io_backend.type", "the package mc"),
     ("train:total_iter=!!int x", "train.total_iter", "cannot read 'x' as int"),
-    ("datasets:train:batch_size_per_gpu=1e308", "datasets.train.batch_size_per_gpu", "a whole number, found 1e+308"),
+    ("datasets:train:batch_size_per_gpu=1e308", "datasets.train.batch_size_per_gpu", "a whole number, found '1e308'"),
     (f"datasets:val_1:dataroot_lq={'x' * 300}", "datasets.val_1.dataroot_lq", "a disk can have, found one of 300"),
     (f"name={'x' * 101}", "name", "it has 101 characters"),
     (f"val:suffix={'x' * 101}", "val.suffix", "it has 101 characters"),
@@ -224,8 +224,8 @@ def test_a_null_of_a_data_set_is_as_good_as_none(paired: Options, load: Callable
 
 def test_what_a_data_set_of_clips_lacks_is_told_at_its_key(testing: Options, faults: Faults) -> None:
     testing["model_type"] = "VideoBaseModel"
-    testing["datasets"]["test_1"] |= {"type": "VideoTestDataset", "cache_data": False}
-    assert [fault.key for fault in faults(testing, is_train=False)] == ["datasets.test_1.num_frame"]
+    testing["datasets"]["test_1"] |= {"type": "VideoTestDataset"}
+    assert [fault.key for fault in faults(testing, is_train=False)] == ["datasets.test_1.cache_data"]
 
 
 def test_a_critic_of_one_size_of_patch_gets_that_size(paired: Options, faults: Faults) -> None:
@@ -428,6 +428,7 @@ def test_a_file_for_lpips_is_looked_into_before_the_start(
     ("block", "part"),
     [
         ({"layer_weights": {"conv5_5": 1}}, "vgg19 has no layer 'conv5_5'"),
+        ({"layer_weights": {}}, "there is no layer to compare"),
         ({"layer_weights": {"conv5_4": 1}, "vgg_type": "vgg18"}, "did you mean 'vgg1"),
         ({"layer_weights": {"conv5_4": 1}, "criterion": "l2"}, "expected one of l1, fro"),
         ({}, "needs 'layer_weights'"),
