@@ -81,6 +81,9 @@ PAIRED = [
     ("datasets:train:io_backend:server=x", "datasets.train.io_backend.server", "take no argument"),
     ("datasets:train:io_backend:type=memcached", "datasets.train.io_backend.type", "the package mc"),
     ("train:total_iter=!!int x", "train.total_iter", "cannot read 'x' as int"),
+    ("network_g={type: SRVGGNetCompact, upscale: 2.5}", "network_g.upscale", "expected a whole number"),
+    ("jpeg_range=[90, 30]", "jpeg_range", "expected the smaller number first, found [90.0, 30.0]"),
+    ("resize_prob2=[0, 0, 0]", "resize_prob2", "of which one is above 0"),
     ("datasets:train:batch_size_per_gpu=1e308", "datasets.train.batch_size_per_gpu", "a whole number, found '1e308'"),
     (f"datasets:val_1:dataroot_lq={'x' * 300}", "datasets.val_1.dataroot_lq", "a disk can have, found one of 300"),
     (f"name={'x' * 101}", "name", "it has 101 characters"),
@@ -226,6 +229,24 @@ def test_what_a_data_set_of_clips_lacks_is_told_at_its_key(testing: Options, fau
     testing["model_type"] = "VideoBaseModel"
     testing["datasets"]["test_1"] |= {"type": "VideoTestDataset"}
     assert [fault.key for fault in faults(testing, is_train=False)] == ["datasets.test_1.cache_data"]
+
+
+KERNELS = [
+    ({"blur_sigma2": [2, 2]}, "blur_sigma2", "the smaller number first, found [2.0, 2.0]"),
+    ({"kernel_list": ["iso", "anizo"]}, "kernel_list", "did you mean 'aniso'?"),
+    ({"kernel_list": ["iso"], "kernel_prob": [0.5, 0.5]}, "kernel_prob", "expected 1 probabilities"),
+    ({"kernel_list2": [], "kernel_prob2": []}, "kernel_prob2", "of which one is above 0"),
+]
+
+
+@pytest.mark.parametrize(("changes", "key", "part"), KERNELS, ids=[row[1] for row in KERNELS])
+def test_kernels_that_cannot_be_drawn_are_told(
+    changes: Options, key: str, part: str, paired: Options, faults: Faults
+) -> None:
+    data = paired["datasets"]["train"]
+    paired["datasets"]["train"] = {"type": "RealESRGANDataset", "dataroot_gt": data["dataroot_gt"], **changes}
+    found = {fault.key: str(fault) for fault in faults(paired)}
+    assert part in found[f"datasets.train.{key}"]
 
 
 def test_a_critic_of_one_size_of_patch_gets_that_size(paired: Options, faults: Faults) -> None:

@@ -10,6 +10,7 @@ import yaml
 from usrda_plugin.runner.options.channels import check_channels
 from usrda_plugin.runner.options.components import check_components
 from usrda_plugin.runner.options.consistency import check_consistency
+from usrda_plugin.runner.options.degradations import check_degradations
 from usrda_plugin.runner.options.epochs import check_epochs
 from usrda_plugin.runner.options.faults import Fault, OptionsError
 from usrda_plugin.runner.options.feeds import check_feeds
@@ -53,6 +54,7 @@ def load_options(opt_file: str | Path, *, is_train: bool, overrides: Sequence[st
     check_networks(review)
     check_consistency(review)
     check_channels(review)
+    check_degradations(review)
     check_epochs(review, check_images(review))
     try_datasets(review)
     check_metric_weights(review)
