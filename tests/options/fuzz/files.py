@@ -46,22 +46,23 @@ def written(options: Options) -> bytes:
 
 
 def _tree(rng: Random, workplace: Workplace, start: Start) -> Spoilt:
-    return _mutated(rng, start, yaml.safe_load(start.text), FUZZED, FUZZED)
+    return _mutated(rng, workplace, start, yaml.safe_load(start.text), FUZZED, FUZZED)
 
 
 def _resolved(rng: Random, workplace: Workplace, start: Start) -> Spoilt:
-    return _mutated(rng, start, workplace.resolved[start.name], FUZZED, FUZZED)
+    return _mutated(rng, workplace, start, workplace.resolved[start.name], FUZZED, FUZZED)
 
 
 def _base(rng: Random, workplace: Workplace, start: Start) -> Spoilt:
     base = rng.choice(sorted(file.name for file in (workplace.options / "_base_").iterdir()))
     content = yaml.safe_load((workplace.options / "_base_" / base).read_text())
-    return _mutated(rng, start, content, f"_base_/{base}", start.name)
+    return _mutated(rng, workplace, start, content, f"_base_/{base}", start.name)
 
 
-def _mutated(rng: Random, start: Start, tree: Options, target: str, file: str) -> Spoilt:
+def _mutated(rng: Random, workplace: Workplace, start: Start, tree: Options, target: str, file: str) -> Spoilt:
     mutated, changes = mutations.mutate(rng, tree)
-    words = changes[0].words if len(changes) == 1 else frozenset()
+    # where bases stand behind what was changed, other keys may be at fault
+    words = changes[0].words if len(changes) == 1 and tree is workplace.resolved[start.name] else frozenset()
     told = f"{start.name}: {'; '.join(change.told for change in changes)}"
     return Spoilt(told, {target: written(mutated)}, file, start.is_train, words=words)
 

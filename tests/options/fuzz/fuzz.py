@@ -132,6 +132,7 @@ def _command(report: Report, workplace: Workplace, one: Spoilt, outcome: Outcome
     report.exits += 1
     flaws = _written(before, workplace.root)
     log, _, message = done.told.rpartition("basicsr: ")
+    log = "".join(line for line in log.splitlines() if not line.startswith("Downloading: "))
     if done.code != 2 or not message or "Traceback" in done.told:
         flaws.append(f"exit code {done.code}: {done.told[-300:]}")
     if outcome.options is None and (log or done.printed):

@@ -29,7 +29,7 @@ VALIDATED = 64
 # what makes a network, a batch and a run small, in whatever file it stands
 SMALL = {
     "num_feat": 4,
-    "num_block": 2,
+    "num_block": 1,
     "num_grow_ch": 2,
     "num_block_encoder": 1,
     "num_block_lr_decoder": 1,

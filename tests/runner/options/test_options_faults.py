@@ -82,6 +82,7 @@ PAIRED = [
     ("datasets:train:io_backend:type=memcached", "datasets.train.io_backend.type", "the package mc"),
     ("train:total_iter=!!int x", "train.total_iter", "cannot read 'x' as int"),
     ("network_g={type: SRVGGNetCompact, upscale: 2.5}", "network_g.upscale", "expected a whole number"),
+    ("val:metrics:psnr:type=calculate_psnr_pt", "val.metrics.psnr.type", "write calculate_psnr"),
     ("jpeg_range=[90, 30]", "jpeg_range", "expected the smaller number first, found [90.0, 30.0]"),
     ("resize_prob2=[0, 0, 0]", "resize_prob2", "of which one is above 0"),
     ("datasets:train:batch_size_per_gpu=1e308", "datasets.train.batch_size_per_gpu", "a whole number, found '1e308'"),
@@ -249,10 +250,22 @@ def test_kernels_that_cannot_be_drawn_are_told(
     assert part in found[f"datasets.train.{key}"]
 
 
-def test_a_critic_of_one_size_of_patch_gets_that_size(paired: Options, faults: Faults) -> None:
-    critic = "network_d={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4}"
-    found = {fault.key: fault for fault in faults(paired, "model_type=SRGANModel", critic)}
-    assert "takes patches of 128 pixels (its input_size), not 32" in found["datasets.train.gt_size"].message
+PATCHES = [
+    ("network_d={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4}", 32, "takes patches of 128 pixels"),
+    ("network_d={type: UNetDiscriminatorSN, num_in_ch: 3, num_feat: 4}", 36, "of which 8 divides the side, not 36"),
+    ("network_g:scale=2", 34, "network_g (RRDBNet of scale 2) takes patches of which 4 divides the side, not 34"),
+]
+
+
+@pytest.mark.parametrize(("network", "side", "part"), PATCHES)
+def test_patches_that_a_network_cannot_take_are_told(
+    network: str, side: int, part: str, paired: Options, faults: Faults
+) -> None:
+    scale = 2 if "scale=2" in network else 4
+    found = {
+        fault.key: str(fault) for fault in faults(paired, network, f"datasets:train:gt_size={side}", f"scale={scale}")
+    }
+    assert part in found["datasets.train.gt_size"]
 
 
 def test_networks_of_one_channel_go_with_luma(paired: Options, load: Callable[..., Options]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from usrda_plugin.runner.options.patches import check_patches
 from usrda_plugin.runner.options.registered import MODELS, NETWORKS, find
 from usrda_plugin.runner.options.review import Options, Review
 from usrda_plugin.runner.options.schema_data import dataset_model
@@ -28,7 +29,7 @@ def check_consistency(review: Review) -> None:
     _check_patch(review, (), review.opt.get("gt_size"), None)
     if review.is_train:
         _check_real_esrgan(review)
-        _check_judged_patch(review)
+        check_patches(review)
 
 
 def _check_scale(review: Review) -> None:
@@ -147,16 +148,6 @@ def _check_loader(review: Review, phase: str, dataset: Options) -> None:
             else "remove it; validation loads in the main process"
         )
         review.fault(("datasets", phase, "persistent_workers"), message, remedy)
-
-
-def _check_judged_patch(review: Review) -> None:
-    """BasicSR's VGGStyleDiscriminator takes patches of one size."""
-    critic = review.block("network_d")
-    keys = ("gt_size",) if review.opt.get("gt_size") is not None else ("datasets", "train", "gt_size")
-    gt_size, size = review.at(*keys), critic.get("input_size", 128)
-    if critic.get("type") == "VGGStyleDiscriminator" and isinstance(gt_size, int) and gt_size != size:
-        message = f"network_d (VGGStyleDiscriminator) takes patches of {size} pixels (its input_size), not {gt_size}"
-        review.fault(keys, message, f"write gt_size: {size}, or take UNetDiscriminatorSN, which takes any size")
 
 
 def _check_real_esrgan(review: Review) -> None:
