@@ -152,6 +152,19 @@ def test_a_bug_during_set_up_keeps_its_traceback(start: Callable[..., None]) -> 
         start(pipeline)
 
 
+@pytest.mark.parametrize("end", [TypeError("ours"), KeyboardInterrupt()])
+def test_whatever_ends_the_set_up_nothing_half_made_is_left(
+    end: BaseException, start: Callable[..., None], tmp_path: Path
+) -> None:
+    def pipeline(root: str) -> None:
+        (Path(root) / "experiments" / "run").mkdir(parents=True)
+        raise end
+
+    with pytest.raises(type(end)):
+        start(pipeline)
+    assert not (tmp_path / "experiments").exists()
+
+
 def test_an_unknown_type_is_the_users_fault(start: Callable[..., None]) -> None:
     with pytest.raises(SetupError, match="did you mean 'SRModel'"):
         start(lambda root: import_module("basicsr.utils.registry").MODEL_REGISTRY.get("SRmodel"))

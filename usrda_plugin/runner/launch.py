@@ -181,6 +181,11 @@ def _told_without_traceback(
         if is_first_process():
             take_back()
         raise SetupError(str(fault)) from fault
+    except BaseException:
+        # a fault of ours, or Ctrl-C: told as it is, and nothing half-made is left either
+        if while_true() and is_first_process():
+            take_back()
+        raise
 
 
 def _reading(arguments: list[str], parse_options: Callable[..., Any]) -> Callable[..., Any]:

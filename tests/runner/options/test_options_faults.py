@@ -68,6 +68,33 @@ PAIRED = [
     ("network_g:num_feat=0", "network_g.num_feat", "expected 1 or more, found 0"),
     ("network_g:num_grow_ch=-2", "network_g.num_grow_ch", "expected 1 or more, found -2"),
     ("network_g:num_block=-1", "network_g.num_block", "expected 0 or more, found -1"),
+    ("network_g:num_block=1.5", "network_g.num_block", "expected a whole number, found 1.5"),
+    ("network_g:num_feat=.nan", "network_g.num_feat", "expected a number, found nan"),
+    ("network_g:num_block=1000000", "network_g.num_block", "expected 1000 or less, found 1000000"),
+    ("network_g:num_feat=10000000", "network_g", "GiB of memory, this machine has"),
+    ("network_g:num_in_ch=5", "network_g.num_in_ch", "the data sets give images of 3 channels"),
+    ("network_g:num_out_ch=1", "network_g.num_out_ch", "the data sets give images of 3 channels"),
+    ("network_g:num_in_ch=~", "network_g.num_in_ch", "needs 'num_in_ch'"),
+    ("val:metrics:psnr:crop_border=~", "val.metrics.psnr.crop_border", "needs 'crop_border'"),
+    ("train:pixel_opt={}", "train.pixel_opt.type", "found nothing"),
+    ("train:pixel_opt={loss_weight: 1}", "train.pixel_opt.type", "found nothing"),
+    ("datasets:train:io_backend:server=x", "datasets.train.io_backend.server", "take no argument"),
+    ("datasets:train:io_backend:type=memcached", "datasets.train.io_backend.type", "the package mc"),
+    ("train:total_iter=!!int x", "train.total_iter", "cannot read 'x' as int"),
+    ("network_g={type: SRVGGNetCompact, upscale: 2.5}", "network_g.upscale", "expected a whole number"),
+    ("val:metrics:psnr:type=calculate_psnr_pt", "val.metrics.psnr.type", "write calculate_psnr"),
+    ("jpeg_range=[90, 30]", "jpeg_range", "expected the smaller number first, found [90.0, 30.0]"),
+    ("resize_prob2=[0, 0, 0]", "resize_prob2", "of which one is above 0"),
+    ("datasets:train:batch_size_per_gpu=1e308", "datasets.train.batch_size_per_gpu", "a whole number, found '1e308'"),
+    (f"datasets:val_1:dataroot_lq={'x' * 300}", "datasets.val_1.dataroot_lq", "a disk can have, found one of 300"),
+    (f"name={'x' * 101}", "name", "it has 101 characters"),
+    (f"val:suffix={'x' * 101}", "val.suffix", "it has 101 characters"),
+    ("model_type=USRDAModel", "datasets.train.type", "fed with two domains, which PairedImageDataset does not give"),
+    ("model_type=USRDAModel", "network_g.type", "RRDBNet makes images alone"),
+    ("model_type=VideoBaseModel", "datasets.val_1.type", "fed with clips"),
+    ("model_type=RealESRNetModel", "datasets.train.type", "fed with HR images with blur kernels"),
+    ("datasets:train:type=SingleImageDataset", "datasets.train.type", "fed with LR and HR images"),
+    ("datasets:val_1:type=USRDADataset", "datasets.val_1.type", "fed with LR images, which USRDADataset"),
     ("datasets:val_2={name: val set}", "datasets.val_2.name", "val_1 is called 'val set' too"),
     # registered names
     ("model_type=SRModl", "model_type", "did you mean 'SRModel'?"),
@@ -183,6 +210,67 @@ def test_a_fault_of_usrda_is_told_at_its_key(
     found = {fault.key: fault for fault in faults(unpaired, override)}
     assert key in found, found
     assert part in str(found[key])
+
+
+def test_a_null_argument_is_as_good_as_none(paired: Options, load: Callable[..., Options]) -> None:
+    nulls = ["network_g:num_out_ch=3", "network_g:scale=~", "train:optim_g:weight_decay=~", "train:scheduler:gamma=~"]
+    options = load(paired, *nulls)
+    assert "scale" not in options["network_g"]
+    assert "weight_decay" not in options["train"]["optim_g"]
+    assert "gamma" not in options["train"]["scheduler"]
+
+
+def test_a_null_of_a_data_set_is_as_good_as_none(paired: Options, load: Callable[..., Options]) -> None:
+    options = load(paired, "datasets:train:dataset_enlarge_ratio=~", "path:strict_load_g=~", "train:total_iter=2")
+    assert "dataset_enlarge_ratio" not in options["datasets"]["train"]
+    assert "strict_load_g" not in options["path"]
+
+
+def test_what_a_data_set_of_clips_lacks_is_told_at_its_key(testing: Options, faults: Faults) -> None:
+    testing["model_type"] = "VideoBaseModel"
+    testing["datasets"]["test_1"] |= {"type": "VideoTestDataset"}
+    assert [fault.key for fault in faults(testing, is_train=False)] == ["datasets.test_1.cache_data"]
+
+
+KERNELS = [
+    ({"blur_sigma2": [2, 2]}, "blur_sigma2", "the smaller number first, found [2.0, 2.0]"),
+    ({"kernel_list": ["iso", "anizo"]}, "kernel_list", "did you mean 'aniso'?"),
+    ({"kernel_list": ["iso"], "kernel_prob": [0.5, 0.5]}, "kernel_prob", "expected 1 probabilities"),
+    ({"kernel_list2": [], "kernel_prob2": []}, "kernel_prob2", "of which one is above 0"),
+]
+
+
+@pytest.mark.parametrize(("changes", "key", "part"), KERNELS, ids=[row[1] for row in KERNELS])
+def test_kernels_that_cannot_be_drawn_are_told(
+    changes: Options, key: str, part: str, paired: Options, faults: Faults
+) -> None:
+    data = paired["datasets"]["train"]
+    paired["datasets"]["train"] = {"type": "RealESRGANDataset", "dataroot_gt": data["dataroot_gt"], **changes}
+    found = {fault.key: str(fault) for fault in faults(paired)}
+    assert part in found[f"datasets.train.{key}"]
+
+
+PATCHES = [
+    ("network_d={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4}", 32, "takes patches of 128 pixels"),
+    ("network_d={type: UNetDiscriminatorSN, num_in_ch: 3, num_feat: 4}", 36, "of which 8 divides the side, not 36"),
+    ("network_g:scale=2", 34, "network_g (RRDBNet of scale 2) takes patches of which 4 divides the side, not 34"),
+]
+
+
+@pytest.mark.parametrize(("network", "side", "part"), PATCHES)
+def test_patches_that_a_network_cannot_take_are_told(
+    network: str, side: int, part: str, paired: Options, faults: Faults
+) -> None:
+    scale = 2 if "scale=2" in network else 4
+    found = {
+        fault.key: str(fault) for fault in faults(paired, network, f"datasets:train:gt_size={side}", f"scale={scale}")
+    }
+    assert part in found["datasets.train.gt_size"]
+
+
+def test_networks_of_one_channel_go_with_luma(paired: Options, load: Callable[..., Options]) -> None:
+    luma = [f"datasets:{phase}:color=y" for phase in ("train", "val_1")]
+    load(paired, *luma, "network_g:num_in_ch=1", "network_g:num_out_ch=1")
 
 
 def test_terms_of_weight_0_need_no_critic(unpaired: Options, load: Callable[..., Options]) -> None:
@@ -374,6 +462,7 @@ def test_a_file_for_lpips_is_looked_into_before_the_start(
     ("block", "part"),
     [
         ({"layer_weights": {"conv5_5": 1}}, "vgg19 has no layer 'conv5_5'"),
+        ({"layer_weights": {}}, "there is no layer to compare"),
         ({"layer_weights": {"conv5_4": 1}, "vgg_type": "vgg18"}, "did you mean 'vgg1"),
         ({"layer_weights": {"conv5_4": 1}, "criterion": "l2"}, "expected one of l1, fro"),
         ({}, "needs 'layer_weights'"),

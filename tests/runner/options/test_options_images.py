@@ -352,6 +352,7 @@ def test_very_large_photographs_pass_without_a_warning(
 
 
 def test_video_roots_must_be_there(testing: Options, faults: Faults, pictures: Path) -> None:
+    testing["model_type"] = "VideoBaseModel"
     testing["datasets"]["test_1"] = {
         "name": "clips",
         "type": "VideoTestDataset",

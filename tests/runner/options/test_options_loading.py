@@ -212,6 +212,10 @@ def test_code_in_a_base_is_not_run(paired: Options, tmp_path: Path) -> None:
     assert not marker.exists()
 
 
+# each list is nine times the one before
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)
+)
 BROKEN = {
     "not closed": ("name: [1, 2", "line 1"),
     "no mapping": ("- a\n- b\n", "`key: value`"),
@@ -222,7 +226,17 @@ BROKEN = {
     "truth for a key": ("on: a\n", "the key True is not text"),
     "python": ("name: !!python/object/apply:os.system ['true']\n", "no Python objects"),
     "python tuple": ("a: !!python/tuple [1]\n", "no Python objects"),
-    "alias in itself": ("a: &a {b: *a}\n", "not YAML"),
+    "tag that is not kept": ("a: 1\nb: !!bool perhaps\n", "line 2, column 4: cannot read 'perhaps' as bool"),
+    "date that is none": ("a: 2024-13-45\n", "line 1, column 4: cannot read '2024-13-45' as timestamp; quote it"),
+    "digits without end": (f"a: {'9' * 5000}\n", "as int; quote it"),
+    "number for a block": ("a: !!map 3\n", "line 1, column 4: expected a"),
+    "date": ("train: {total_iter: 2024-02-28}\n", "train: total_iter"),
+    "number too large for torch": (f"scale: {2**63}\n", "a whole number of 19 digits is too large"),
+    "half a character": ('train: {pixel_opt: {type: "L1\\ud800"}}\n', "train: pixel_opt: type"),
+    "no character": ('name: "a\\0b"\n', "a character that no text file can have"),
+    "lists in lists": (f"a: {'[' * 5000}\n", "line 1, column 44: more than 40 lists or blocks inside each other"),
+    "aliases that multiply": (BOMB, "a8  ["),
+    "alias in itself": ("a: &a {b: *a}\n", "an alias contains itself"),
     "two documents": ("a: 1\n---\nb: 2\n", "expected a single document"),
     "base is a number": ("_base_: 3\n", "expected option files *.yml or *.yaml, found 3"),
     "missing base": ("_base_: nowhere.yml\n", "nowhere.yml: No such file"),
@@ -256,10 +270,17 @@ def test_a_block_over_a_value_of_the_base_is_a_fault(tmp_path: Path) -> None:
     assert "is a dict in the child config" in fault.message
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00name", b"name: \x00"])
-def test_binary_files_are_faults(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"\xff\xfe\x00name", "line 1: expected text in UTF-8, found UTF-16"),
+        (b"a: 1\nb: \xe4", "line 2: expected text in UTF-8, found the byte 0xe4"),
+        (b"a: 1\n\nname: \x00", "line 3: the character U+0000"),
+    ],
+)
+def test_binary_files_are_faults(content: bytes, part: str, tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_bytes(content)
-    assert "not YAML" in str(raised(tmp_path / "a.yml"))
+    assert part in str(raised(tmp_path / "a.yml"))
 
 
 def test_a_missing_or_foreign_file_is_a_fault(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, get_type_hints
@@ -80,14 +81,30 @@ def misfits(call: Call, arguments: dict[str, Any], also: Iterable[str] = ()) -> 
     ]
 
 
+def takes_null(call: Call, name: str) -> bool:
+    """Whether null may be a value of its own for an argument, rather than none at all; where unknown, it may."""
+    parameter = call.parameters.get(name)
+    if parameter is None or parameter.default is None:
+        return True
+    adapter = _adapter(call.hints[name]) if name in call.hints else None
+    if adapter is not None:
+        return not _validated(adapter, None)[1]
+    return _kind_of_default(parameter) is None and parameter.default is not parameter.empty
+
+
 def _fitted(call: Call, parameter: inspect.Parameter, value: Any) -> tuple[Any, str]:
     """The value as the parameter wants it, and what is wrong with it, if anything."""
     if parameter.name in call.hints:
         adapter = _adapter(call.hints[parameter.name])
         if adapter is not None:
             return _by_annotation(adapter, value)
-    kind = _kind_of_default(parameter) or _documented_kind(call.function, parameter)
-    return _by_kind(kind, value)
+    documented = _documented_kind(call.function, parameter)
+    kind = _kind_of_default(parameter) or (documented if parameter.default is parameter.empty else None)
+    fitted, complaint = _by_kind(kind, value)
+    # a whole default may stand for any number (`res_scale=1`), unless the docstring says int
+    if not complaint and documented is int and isinstance(fitted, float):
+        complaint = "expected a whole number"
+    return fitted, complaint
 
 
 def _by_annotation(adapter: TypeAdapter[Any], value: Any) -> tuple[Any, str]:
@@ -122,6 +139,8 @@ def _by_kind(kind: type | None, value: Any) -> tuple[Any, str]:
     if kind in (int, float):
         if isinstance(value, bool) or not isinstance(value, int | float):
             return value, "expected a number"
+        if math.isnan(value):
+            return value, "expected a number"
         return int(value) if kind is int and float(value).is_integer() else value, ""
     if kind in (list, tuple):
         return value, "" if isinstance(value, list) else "expected a list"
@@ -143,8 +162,6 @@ def _kind_of_default(parameter: inspect.Parameter) -> type | None:
 
 def _documented_kind(function: Callable[..., Any], parameter: inspect.Parameter) -> type | None:
     """The kind that a docstring tells (``num_feat (int): ...``), which BasicSR writes where it has no annotation."""
-    if parameter.default is not parameter.empty:
-        return None
     described = re.search(rf"^\s*{re.escape(parameter.name)} \((\w+)\)", function.__doc__ or "", re.MULTILINE)
     return DOCUMENTED.get(described[1]) if described else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from usrda_plugin.runner.options.arguments import Call, call_of, misfits
+from usrda_plugin.runner.options.arguments import Call, call_of, misfits, takes_null
 from usrda_plugin.runner.options.faults import Keys, nearest
 from usrda_plugin.runner.options.registered import (
     DATASETS,
@@ -18,9 +18,12 @@ from usrda_plugin.runner.options.registered import (
     registered,
 )
 from usrda_plugin.runner.options.review import Options, Review
+from usrda_plugin.runner.options.schema_train import Train
 
 # arguments of networks that count channels, of which there must be one at least
 CHANNELS = ("num_feat", "num_in_ch", "num_out_ch", "num_grow_ch")
+# counts of layers above this take minutes to build, and nobody trains so many
+MOST_LAYERS = 1000
 # what BasicSR's classes accept, where neither annotation nor default tells
 CHOICES: dict[tuple[str, str], tuple[Any, ...]] = {
     ("GANLoss", "gan_type"): ("vanilla", "lsgan", "wgan", "wgan_softplus", "hinge"),
@@ -43,11 +46,16 @@ def check_components(review: Review) -> None:
         if not is_foreign(NETWORKS, network.get("type")):
             _check_sizes(review, key, network)
     for key, loss in review.losses():
-        if "type" in loss or set(loss) - {"loss_weight", "weighted_by"}:
+        if "type" in loss or set(loss) - {"loss_weight", "weighted_by"} or _needs_type(key, loss):
             _check_component(review, LOSSES, ("train", key), loss, also=OF_THE_TERM.get(key, ()))
     for name, metric in review.block("val", "metrics").items():
         if isinstance(metric, dict):
             _check_component(review, METRICS, ("val", "metrics", name), metric, given=("img", "img2"), also=("better",))
+
+
+def _needs_type(key: str, loss: Options) -> bool:
+    """Whether a block with no more than a weight lacks its class: those of the schema, but for terms made of parts."""
+    return key in Train.model_fields and key not in ("rec_opt", "cyc_opt") and loss.get("loss_weight") != 0
 
 
 def check_name(review: Review, kind: Kind, keys: Keys, name: Any) -> Any:
@@ -69,9 +77,12 @@ def _check_component(
     review: Review, kind: Kind, keys: Keys, block: Options, given: tuple[str, ...] = (), also: tuple[str, ...] = ()
 ) -> None:
     item = check_name(review, kind, (*keys, "type"), block.get("type"))
-    call = call_of(item, given, strict=not is_foreign(kind, block.get("type"))) if item is not None else None
+    is_known = not is_foreign(kind, block.get("type"))
+    call = call_of(item, given, strict=is_known) if item is not None else None
     if call is None:
         return
+    if is_known:
+        leave_out_nulls(call, block)
     check_call(review, call, keys, block, also)
     for name, value in block.items():
         choices = CHOICES.get((call.name, name))
@@ -85,11 +96,23 @@ def _check_component(
 
 
 def _check_sizes(review: Review, key: str, network: Options) -> None:
-    """Counts of channels below 1 and other counts below 0, by which no network can be built."""
+    """Counts by which no network can be built: channels below 1, other things below 0, layers without end."""
     for name, value in network.items():
+        if not name.startswith("num_") or not isinstance(value, int | float):
+            continue
         least = 1 if name in CHANNELS else 0
-        if name.startswith("num_") and isinstance(value, int | float) and value < least:
+        if not float(value).is_integer():
+            review.fault((key, name), f"expected a whole number, found {value}", f"write a whole {name}")
+        elif value < least:
             review.fault((key, name), f"expected {least} or more, found {value}", f"write a {name} that there can be")
+        elif name not in CHANNELS and value > MOST_LAYERS:
+            review.fault((key, name), f"expected {MOST_LAYERS} or less, found {value}", f"write a smaller {name}")
+
+
+def leave_out_nulls(call: Call, block: Options) -> None:
+    """Take out the arguments that a file has set to null to be rid of a base's, where null is no value of theirs."""
+    for name in [name for name, value in block.items() if value is None and not takes_null(call, name)]:
+        del block[name]
 
 
 def check_call(review: Review, call: Call, keys: Keys, block: Options, also: tuple[str, ...] = ()) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 
+from usrda_plugin.runner.options.patches import check_patches
 from usrda_plugin.runner.options.registered import MODELS, NETWORKS, find
 from usrda_plugin.runner.options.review import Options, Review
 from usrda_plugin.runner.options.schema_data import dataset_model
@@ -27,6 +29,7 @@ def check_consistency(review: Review) -> None:
     _check_patch(review, (), review.opt.get("gt_size"), None)
     if review.is_train:
         _check_real_esrgan(review)
+        check_patches(review)
 
 
 def _check_scale(review: Review) -> None:
@@ -118,6 +121,12 @@ def _check_backend(review: Review, phase: str, dataset: Options) -> None:
     if roots and not backend.get("type") and not str(dataset.get("type")).startswith("USRDA"):
         backend = dataset["io_backend"] = {**backend, "type": "lmdb" if next(iter(roots.values())) else "disk"}
     told = backend.get("type")
+    if told == "disk" and len(backend) > 1:
+        extra = next(key for key in backend if key != "type")
+        review.fault(("datasets", phase, "io_backend", extra), "files on disk take no argument", "remove it")
+    if told == "memcached" and find_spec("mc") is None:
+        message = "memcached needs the package mc, which is not installed"
+        review.fault(("datasets", phase, "io_backend", "type"), message, "write disk or lmdb")
     for key, is_lmdb in roots.items():
         if told in ("disk", "lmdb") and is_lmdb != (told == "lmdb"):
             what = "an LMDB" if is_lmdb else "a folder"

@@ -8,6 +8,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+# bytes; what file systems have
+LONGEST_NAME, LONGEST_PATH = 255, 4000
+
 
 class Block(BaseModel):
     """A block of the option file: every key has a description, none is required here, others are faults.
@@ -32,7 +35,8 @@ def to_number(value: Any) -> Any:
         number = float(value)
     except ValueError:
         return value
-    return int(number) if number.is_integer() and not set(value.lower()) & set(".e") else number
+    is_whole = number.is_integer() and not set(value.lower()) & set(".e")
+    return int(number) if is_whole and abs(number) < 2**63 else number
 
 
 def _number(value: Any) -> Any:
@@ -46,7 +50,7 @@ def _whole(value: Any) -> Any:
     number = to_number(value)
     if isinstance(number, float) and number.is_integer():
         number = int(number)
-    if isinstance(number, bool) or not isinstance(number, int):
+    if isinstance(number, bool) or not isinstance(number, int) or abs(number) >= 2**63:
         raise PydanticCustomError("whole", "expected a whole number, found {found}", {"found": repr(value)})
     return number
 
@@ -78,6 +82,14 @@ def _gpus(value: Any) -> Any:
     return number
 
 
+def _path(value: str) -> str:
+    longest = max(len(part.encode()) for part in value.split("/"))
+    if longest > LONGEST_NAME or len(value.encode()) > LONGEST_PATH:
+        found = f"one of {len(value)} characters"
+        raise PydanticCustomError("path", "expected a path that a disk can have, found {found}", {"found": found})
+    return expanduser(value)  # noqa: PTH111 - a Path would drop a trailing slash
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -87,7 +99,7 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Switch = Annotated[Any, BeforeValidator(_switch), WithJsonSchema({"enum": ["auto", True, False]})]
 Text = Annotated[str, BeforeValidator(_text)]
-FilePath = Annotated[Text, AfterValidator(expanduser)]
+FilePath = Annotated[Text, AfterValidator(_path)]
 Texts = Annotated[
     list[Text], BeforeValidator(_listed), WithJsonSchema({"type": ["array", "string"], "items": {"type": "string"}})
 ]

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from mmengine.config import Config
 
 from usrda_plugin.runner.options.faults import Fault, Keys, OptionsError, some
+from usrda_plugin.runner.options.plain_yaml import NotYAMLError, oddities, read_yaml
 from usrda_plugin.runner.options.review import Options, Source
 
 SUFFIXES = (".yml", ".yaml")
-
-
-class SafeLoader(yaml.SafeLoader):
-    """YAML without Python objects, whose mappings have text for keys, each once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is not text; quote it", key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice in one block", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
 
 
 class Chain(NamedTuple):
@@ -73,8 +51,12 @@ def _chain(file: Path, trail: tuple[Path, ...], faults: list[Fault]) -> Chain:
         remedy = "correct the path; a base is looked for from the folder of the file that names it"
         faults.append(Fault(keys, named_by, message, remedy))
         return Chain({}, ())
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        faults.append(Fault((), str(file), yaml_message(error), "correct the YAML there"))
+    except NotYAMLError as error:
+        faults.append(Fault((), str(file), str(error), "correct the YAML there"))
+        return Chain({}, ())
+    odd = [Fault(oddity.keys, str(file), oddity.message, oddity.remedy) for oddity in oddities(content)]
+    if odd:
+        faults += odd
         return Chain({}, ())
     bases = [_chain(file.parent / base, (*trail, place), faults) for base in _bases(file, content, faults)]
     merged: Options = {}
@@ -131,25 +113,11 @@ def _clashes(one: Any, other: Any, keys: Keys = ()) -> Iterator[Keys]:
 
 
 def _read(file: Path) -> Options:
-    content = yaml.load(file.read_bytes().decode("utf-8"), Loader=SafeLoader)
+    content = read_yaml(file.read_bytes())
     if not isinstance(content, dict):
         found = "nothing" if content is None else type(content).__name__
-        raise ValueError(f"expected an option file of `key: value` lines, found {found}")
-    json.dumps(content, default=str)  # raises ValueError where an alias contains itself
+        raise NotYAMLError(f"expected an option file of `key: value` lines, found {found}")
     return content
-
-
-def yaml_message(error: Exception) -> str:
-    """What is wrong with a YAML text, and where."""
-    mark = getattr(error, "problem_mark", None)
-    if isinstance(error, yaml.constructor.ConstructorError) and "could not determine a constructor" in str(
-        error.problem
-    ):
-        problem = f"{error.problem}; option files hold plain values only, no Python objects"
-    else:
-        told = [getattr(error, part, None) for part in ("context", "problem")]
-        problem = ", ".join(part for part in told if part) or str(error)
-    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else f"not YAML: {problem}"
 
 
 def plain(value: Any) -> Any:

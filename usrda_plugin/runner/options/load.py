@@ -7,10 +7,13 @@ from pathlib import Path
 
 import yaml
 
+from usrda_plugin.runner.options.channels import check_channels
 from usrda_plugin.runner.options.components import check_components
 from usrda_plugin.runner.options.consistency import check_consistency
+from usrda_plugin.runner.options.degradations import check_degradations
 from usrda_plugin.runner.options.epochs import check_epochs
 from usrda_plugin.runner.options.faults import Fault, OptionsError
+from usrda_plugin.runner.options.feeds import check_feeds
 from usrda_plugin.runner.options.images import check_images
 from usrda_plugin.runner.options.inheritance import SUFFIXES, read_chain
 from usrda_plugin.runner.options.metric_weights import check_metric_weights
@@ -19,7 +22,8 @@ from usrda_plugin.runner.options.overrides import force
 from usrda_plugin.runner.options.perceptual import check_perceptual
 from usrda_plugin.runner.options.phases import check_phases
 from usrda_plugin.runner.options.review import Options, Review
-from usrda_plugin.runner.options.schema_data import USRDASourceDataset, dataset_model
+from usrda_plugin.runner.options.schema_data import OtherDataset, USRDASourceDataset, dataset_model
+from usrda_plugin.runner.options.trials import try_datasets
 from usrda_plugin.runner.options.validate import check_schema
 from usrda_plugin.runner.options.weights import check_networks
 
@@ -42,13 +46,17 @@ def load_options(opt_file: str | Path, *, is_train: bool, overrides: Sequence[st
     _drop_nulls(review.opt)
     check_components(review)
     check_phases(review)
+    check_feeds(review)
     if is_train:
         check_optimizers(review)
         check_scheduler(review)
         check_perceptual(review)
     check_networks(review)
     check_consistency(review)
+    check_channels(review)
+    check_degradations(review)
     check_epochs(review, check_images(review))
+    try_datasets(review)
     check_metric_weights(review)
     if review.faults:
         raise OptionsError(str(file), review.faults)
@@ -64,12 +72,18 @@ def dump_options(opt: Options, file: str | Path) -> None:
 def _drop_nulls(opt: Options) -> None:
     """Take out what a file has set to null to be rid of a base's; BasicSR would stumble over it.
 
-    These are blocks, and the keys of ``train`` and of its losses, which BasicSR compares with numbers.
+    These are blocks, the keys of ``train`` and of its losses, which BasicSR compares with numbers, those of data sets
+    that are known here, and whether weights must fit.
     """
     metrics = opt["val"].get("metrics") if isinstance(opt.get("val"), dict) else None
     train = opt["train"] if isinstance(opt.get("train"), dict) else {}
     losses = [block for key, block in train.items() if key.endswith("_opt")]
-    for blocks in (opt, opt.get("datasets"), metrics, train, *losses):
+    datasets = opt["datasets"].values() if isinstance(opt.get("datasets"), dict) else ()
+    known = [one for one in datasets if isinstance(one, dict) and dataset_model(one.get("type")) is not OtherDataset]
+    path = opt["path"] if isinstance(opt.get("path"), dict) else {}
+    for key in [key for key, value in path.items() if key.startswith("strict_load_") and value is None]:
+        del path[key]
+    for blocks in (opt, opt.get("datasets"), metrics, train, *losses, *known):
         if isinstance(blocks, dict):
             # a loss whose type is null is told as one without a type
             for key in [key for key, value in blocks.items() if value is None and key != "type"]:

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 import torch
 
 from usrda_plugin.runner.options.arguments import call_of
-from usrda_plugin.runner.options.components import check_call
+from usrda_plugin.runner.options.components import check_call, leave_out_nulls
 from usrda_plugin.runner.options.faults import Keys, nearest
 from usrda_plugin.runner.options.registered import MODELS, find
 from usrda_plugin.runner.options.review import Options, Review
@@ -38,6 +38,7 @@ def check_optimizers(review: Review) -> None:
         review.need((*keys, "lr"), "BasicSR has no learning rate of its own")
         call = call_of(vars(torch.optim)[name], ("params",))
         if call is not None:
+            leave_out_nulls(call, block)
             check_call(review, call, keys, block)
         _try_optimizer(review, keys, block)
 
@@ -77,6 +78,7 @@ def check_scheduler(review: Review) -> None:
         return
     call = call_of(vars(lr_scheduler)[SCHEDULERS[name]], ("optimizer", "last_epoch"))
     if call is not None:
+        leave_out_nulls(call, block)
         check_call(review, call, keys, block)
     if SCHEDULERS[name] == "CosineAnnealingRestartLR":
         _check_periods(review, keys, block)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
 from usrda_plugin.runner.options.faults import Fault, OptionsError
-from usrda_plugin.runner.options.inheritance import SafeLoader, plain, yaml_message
+from usrda_plugin.runner.options.inheritance import plain
+from usrda_plugin.runner.options.plain_yaml import NotYAMLError, oddities, read_yaml
 from usrda_plugin.runner.options.review import COMMAND_LINE, Options, Source
 
 
@@ -23,11 +22,13 @@ def force(opt: Options, overrides: Sequence[str]) -> Source:
         path, equals, text = override.partition("=")
         keys = [key.strip() for key in path.split(":")]
         try:
-            value = plain(yaml.load(text, Loader=SafeLoader))
-        except yaml.YAMLError as error:
-            faults.append(
-                Fault(tuple(keys), COMMAND_LINE, yaml_message(error), "quote the value for the shell and for YAML")
-            )
+            value = read_yaml(text)
+        except NotYAMLError as error:
+            faults.append(Fault(tuple(keys), COMMAND_LINE, str(error), "quote the value for the shell and for YAML"))
+            continue
+        odd = [Fault(oddity.keys, COMMAND_LINE, *oddity[1:]) for oddity in oddities(value, tuple(keys))]
+        if odd:
+            faults += odd
             continue
         if not equals or not all(keys):
             faults.append(
@@ -35,7 +36,7 @@ def force(opt: Options, overrides: Sequence[str]) -> Source:
             )
             continue
         # BasicSR's own spelling of "nothing"
-        value = None if isinstance(value, str) and value.lower() == "none" else value
+        value = None if isinstance(value, str) and value.lower() == "none" else plain(value)
         _put(opt, keys, value)
         _put(forced, keys, value)
     if faults:

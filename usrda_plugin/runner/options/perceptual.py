@@ -34,6 +34,8 @@ def _check_layers(review: Review, keys: Keys, block: Options) -> None:
         review.fault((*keys, "vgg_type"), f"no VGG network is called {vgg_type!r}", remedy)
         return
     weights = block.get("layer_weights")
+    if weights == {}:
+        review.fault((*keys, "layer_weights"), "there is no layer to compare", "write e.g. conv5_4: 1 below it")
     for layer in weights if isinstance(weights, dict) else {}:
         if layer not in layers:
             remedy = nearest(layer, layers) or f"known: {', '.join(layers)}"

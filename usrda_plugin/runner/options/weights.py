@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -44,6 +45,8 @@ STATE = Content(
 def check_networks(review: Review) -> None:
     """Build each network without memory and see that the files of weights that ``path`` names fit it."""
     built = {key: _build(review, key, network) for key, network in review.networks()}
+    for key, network in built.items():
+        _check_memory(review, key, network)
     for key, file in review.block("path").items():
         if file is None or not isinstance(file, str):
             continue
@@ -183,6 +186,16 @@ def _build(review: Review, key: str, network: Options) -> nn.Module | None:
     except Exception:  # some networks cannot be built without memory or without a GPU; that is no fault of the options
         return None
     return built if isinstance(built, nn.Module) else None
+
+
+def _check_memory(review: Review, key: str, network: nn.Module | None) -> None:
+    """A network whose weights are larger than the memory; on a CPU Adam keeps a gradient and two means beside them."""
+    copies = 4 if review.is_train and review.opt.get("num_gpu") == 0 else 1
+    weights = sum(one.numel() * one.element_size() for one in network.parameters()) if network is not None else 0
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if weights * copies > there:
+        needed, has = f"{weights * copies / 2**30:,.0f} GiB", f"{there / 2**30:,.0f} GiB"
+        review.fault((key,), f"its weights need {needed} of memory, this machine has {has}", "make it smaller")
 
 
 def _network_and_part(name: str) -> tuple[str, str | None]:
