@@ -64,18 +64,21 @@ def write_text(file: Path, text: str) -> None:
 
 @contextmanager
 def together() -> Iterator[list[Path]]:
-    """While open, files are written under other names; at the end all get their own, after an error none.
+    """While open, files are written under other names; at the end all get their own, in order, after an error none.
 
-    Gives the list of the files, which grows.
+    Gives the list of the files, which grows. Raises SaveError.
     """
     files: list[Path] = []
     token = _together.set(files)
     try:
         yield files
-        for file in files:
-            file.with_name(UNFINISHED.format(file.name)).replace(file)
-        for folder in {file.parent for file in files}:
-            settle(folder)
+        try:
+            for file in files:
+                file.with_name(UNFINISHED.format(file.name)).replace(file)
+            for folder in {file.parent for file in files}:
+                settle(folder)
+        except OSError as error:
+            raise SaveError(f"{file}: cannot be given its name ({error})") from error
     finally:
         _together.reset(token)
         for file in files:

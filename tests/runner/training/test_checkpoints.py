@@ -53,9 +53,9 @@ def write_cut_off(at: int) -> Any:
     return replace
 
 
-# each of the seven files of a checkpoint is renamed in turn; the first four are those of iteration 3's measurements
+# the seven files of a checkpoint are renamed in turn, in the first of the run, whose manifest is the first, and later
 @pytest.mark.slow
-@pytest.mark.parametrize("at", range(10, 18))
+@pytest.mark.parametrize("at", [*range(9), *range(10, 18)])
 def test_a_kill_inside_a_save_loses_that_checkpoint_alone(
     here: Path, monkeypatch: pytest.MonkeyPatch, whole: dict[str, Any], at: int
 ) -> None:
@@ -66,6 +66,7 @@ def test_a_kill_inside_a_save_loses_that_checkpoint_alone(
     run = tiny.train(here, auto_resume=True)
     assert {place: value for place, value in tiny.tensors(run).items() if value != whole[place]} == {}
     assert tiny.leftovers(run) == []
+    assert list(run.parent.iterdir()) == [run]
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +179,50 @@ def test_what_a_kill_left_of_a_removed_checkpoint_goes_the_next_time(
     (run / "training_states/3.json").write_text(json.dumps(half))  # its files are gone already
     tiny.train(here, keep, auto_resume=True)
     assert iterations(run) == [12]
+
+
+def test_removing_counts_only_what_the_run_has_come_by(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = checkpoint_sets(tiny.train(here))
+    sets.prune(9, 1, ())
+    assert sets.iterations() == [9, 12], "what is newer is of another course, and not counted"
+    manifest = sets.states / "9.json"
+    manifest.write_text(json.dumps({"files": {"../precious.txt": {}}}))
+    precious = sets.root.parent / "precious.txt"
+    precious.touch()
+    sets.prune(12, 1, ())
+    assert precious.exists()
+    assert files(sets.root, 9) == []
+
+
+@pytest.mark.slow
+def test_a_run_that_has_gone_back_goes_on_from_there_and_not_from_what_it_had_left(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], whole: dict[str, Any]
+) -> None:
+    run = tiny.train(here)
+    back = {"path": {"resume_state": str(run / "training_states/3.state")}, "logger": {"save_checkpoint_freq": 5}}
+    tiny.train_killed(monkeypatch, 7, here, back)
+    assert "gone back before its checkpoints 6, 9, 12" in "".join(capsys.readouterr())
+    tiny.train(here, auto_resume=True)
+    assert "Restored at iteration 5" in "".join(capsys.readouterr())
+    assert {place: value for place, value in tiny.tensors(run).items() if whole.get(place, value) != value} == {}
+    assert iterations(run) == [3, 5, 6, 9, 12]
+    assert list(run.rglob("*.left")) == []
+
+
+def test_a_state_of_another_run_is_refused(here: Path) -> None:
+    run = tiny.train(here, {"train": {"total_iter": 3}})
+    other = {"name": "other", "path": {"resume_state": str(run / "training_states/3.state")}}
+    with pytest.raises(SetupError, match=r"3\.state: expected a state of this run, in .*other.training_states"):
+        tiny.train(here, other)
+
+
+def test_states_of_before_the_first_manifest_are_stock_basicsrs(here: Path) -> None:
+    run = tiny.train(here)
+    for file in (run / "training_states/3.json", run / "training_states/3.more"):
+        file.unlink()
+    for iteration in (6, 9, 12):
+        flip(run / f"models/net_g_{iteration}.pth")
+    assert checkpoint_sets(run).newest().iteration == 3
 
 
 def no_room(*_: Any, **__: Any) -> None:

@@ -33,6 +33,18 @@ def in_iteration(monkeypatch: pytest.MonkeyPatch, iteration: int, do: Do) -> Non
     monkeypatch.setattr(Run, "update_learning_rate", update)
 
 
+def in_the_image(monkeypatch: pytest.MonkeyPatch, do: Do) -> None:
+    """Do something at the first image that is validated, once."""
+    original, calls = USRDAModel.test, iter([True])
+
+    def test(self: USRDAModel) -> None:
+        if next(calls, False):
+            do()
+        original(self)
+
+    monkeypatch.setattr(USRDAModel, "test", test)
+
+
 def in_validation(monkeypatch: pytest.MonkeyPatch, iteration: int, do: Do) -> None:
     """Do something in a validation, when signals are measured but the best network is not chosen."""
     original = USRDAModel._validate
@@ -78,16 +90,16 @@ def test_in_a_validation_it_stops_at_once_and_validates_again_when_it_goes_on(
 ) -> None:
     whole = tiny.train(here).rename(here / "whole")
     with monkeypatch.context() as patched:
-        in_validation(patched, 6, told(signal.SIGTERM))
+        in_the_image(patched, told(signal.SIGTERM))
         run = tiny.train(here)
-    assert more(run, 6)["validated"] is False
-    assert more(run, 3)["validated"] is True
+    assert more(run, 3)["validated"] is False
     tiny.train(here, auto_resume=True)
     assert "its validation comes first" in "".join(capsys.readouterr())
+    assert more(run, 6)["validated"] is True
     expected = tiny.tensors(whole)
     different = {place for place, value in tiny.tensors(run).items() if value != expected[place]}
     # that checkpoint itself has the state of before its validation
-    assert {place.split(":")[0] for place in different} <= {"6.more"}
+    assert {place.split(":")[0] for place in different} == {"3.more"}
     assert tiny.logged(run) == tiny.logged(whole)
 
 
@@ -178,6 +190,25 @@ def test_a_folder_that_was_moved_aside_is_not_the_one_that_is_held(tmp_path: Pat
 
 
 # ------------------------------------------------------------------------------------------- with other options
+
+
+@pytest.mark.slow
+def test_a_smaller_batch_is_trained_to_the_end(here: Path) -> None:
+    large, small = (
+        {"datasets": {"train": {"batch_size_per_gpu": batch, "dataset_enlarge_ratio": 2}}} for batch in (5, 1)
+    )
+    tiny.train(here, {"train": {"total_iter": 9}, **large})
+    run = tiny.train(here, small, auto_resume=True)
+    assert (run / "training_states/12.json").is_file(), "in fewer epochs than it has begun already"
+
+
+@pytest.mark.slow
+def test_another_metric_begins_anew_and_none_is_no_fault(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.train_killed(monkeypatch, 7, here)
+    two = {"val": {"metrics": {"again": tiny.PSNR["psnr"]}}}
+    run = tiny.train(here, {**two, "train": {"total_iter": 9}}, auto_resume=True)
+    assert more(run, 9)["best_metrics"]["pairs"].keys() == {"psnr", "again"}
+    tiny.train(here, {"val": None}, auto_resume=True)
 
 
 @pytest.mark.slow

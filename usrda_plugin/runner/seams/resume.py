@@ -19,7 +19,7 @@ def resume_below_root_on_any_device() -> bool:
 
 
 def _load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
-    file = _newest_state(opt) if opt["auto_resume"] else _asked_state(opt["path"].get("resume_state"))
+    file = _newest_state(opt) if opt["auto_resume"] else _asked_state(opt)
     if not file:
         return None
     opt["path"]["resume_state"] = str(file)
@@ -45,14 +45,20 @@ def _newest_state(opt: dict[str, Any]) -> Path | None:
     return None
 
 
-def _asked_state(asked: str | None) -> Path | None:
+def _asked_state(opt: dict[str, Any]) -> Path | None:
+    asked = opt["path"].get("resume_state")
     if not asked:
         return None
-    file = Path(asked)
-    manifest = file.with_suffix(".json")
-    if file.stem.isdigit() and manifest.is_file():
-        sets = import_module("usrda_plugin.runner.training.sets").Sets
-        fault = sets(file.parent.parent, file.parent, file.parent.parent / "models", ()).fault(int(file.stem))
+    file, states = Path(asked), Path(opt["path"]["training_states"])
+    if file.resolve().parent != states.resolve():
+        raise ValueError(
+            f"path: resume_state: {file}: expected a state of this run, in {states}, whose networks stand beside it;"
+            " give the run that name, or begin a new run from those networks (path: pretrain_network_g, ...)"
+        )
+    sets = import_module("usrda_plugin.runner.training.sets").Sets.of(opt)
+    kept = sets.iterations()
+    if file.stem.isdigit() and kept:
+        fault = sets.fault(int(file.stem), expects_manifest=int(file.stem) > kept[0])
         if fault:
             raise ValueError(f"path: resume_state: {file}: expected a whole checkpoint, but {fault}; take another")
     return file

@@ -43,6 +43,8 @@ class Run:
         self.saved_at = 0
         self.due: int | None = None
         """The epoch of a checkpoint that has been asked for in this iteration."""
+        self.before: randomness.State | None = None
+        """The random generators before the validation of this iteration."""
         self._theirs: dict[str, Callable[..., Any]] = {}
 
     # ------------------------------------------------------------------ the loop is about to begin
@@ -68,8 +70,9 @@ class Run:
         for line in start_there(self.sampler, self.opt, self.restored["position"]):
             logger.warning(line)
         self.position = position_from(self.restored["position"])
-        if self.restored["best_metrics"]:
-            self.model.best_metric_results = self.restored["best_metrics"]
+        best = still_asked(self.restored["best_metrics"], (self.opt.get("val") or {}).get("metrics") or {})
+        if best:
+            self.model.best_metric_results = best
         if hasattr(self.model, "restore_skipped"):
             self.model.restore_skipped(self.restored["skipped"])
         if not self.restored["validated"] and getattr(self.model, "monitor", None) is not None:
@@ -86,7 +89,9 @@ class Run:
             return
         restored, self.restored = self.restored, None
         randomness.restore(restored["random"][self.opt["rank"]])
-        for loader in () if restored["validated"] else self.validations:
+        if restored["validated"] or self.opt.get("val") is None:
+            return
+        for loader in self.validations:
             self.validation(loader, self.iteration, self.board, self.opt["val"]["save_img"])
 
     # ------------------------------------------------------------------ in the loop
@@ -104,7 +109,7 @@ class Run:
 
     def update_learning_rate(self, current_iter: int, *arguments: Any, **named: Any) -> None:
         """The first thing that the loop does in an iteration."""
-        self.iteration = current_iter
+        self.iteration, self.before = current_iter, None
         self.position.advance(self.sampler.epoch)
         self._theirs["update_learning_rate"](current_iter, *arguments, **named)
 
@@ -119,13 +124,16 @@ class Run:
     def validation(self, loader: Any, current_iter: int, *arguments: Any, **named: Any) -> None:
         """Validate; what is due is saved also where that fails or is broken off, marked as not validated."""
         in_loop = current_iter == self.iteration
+        if in_loop and self.before is None:
+            self.before = randomness.states()
         try:
             with self._interruptible():
                 self._theirs["validation"](loader, current_iter, *arguments, **named)
         except Stopped as stopped:
             self._stop(str(stopped), validated=not in_loop)
         except Exception:
-            if self.due is not None:
+            # of several processes the others may wait elsewhere
+            if self.due is not None and not self.opt["dist"]:
                 self._write(self.due, validated=False)
             raise
 
@@ -153,12 +161,14 @@ class Run:
         more = self._more(validated)
         try:
             with together() as files:
-                self._theirs["save"](epoch, iteration)
+                # first: a state with nothing beside it is stock BasicSR's
                 if self.opt["rank"] == 0:
                     write(more, sets.more(iteration))
+                self._theirs["save"](epoch, iteration)
             if self.opt["rank"] == 0:
                 sets.commit(iteration, {*files, *sets.files(iteration)})
-                sets.prune(self.opt["logger"].get("keep_last"), self._best_iterations())
+                self._leave_behind(sets)
+                sets.prune(iteration, self.opt["logger"].get("keep_last"), self._best_iterations())
         except SaveError as error:
             raise SaveError(f"{error}; {_last(sets, iteration)}") from error
         self.saved_at, self.due = iteration, None
@@ -167,17 +177,33 @@ class Run:
         skipped = self.model.skipped_state() if hasattr(self.model, "skipped_state") else {}
         return {
             "position": self.position.state(self.sampler, self.opt),
-            "random": _of_all_processes(randomness.states()),
+            "random": _of_all_processes(randomness.states() if validated or not self.before else self.before),
             "best_metrics": _plain(getattr(self.model, "best_metric_results", {})),
             "skipped": skipped,
             "validated": validated,
         }
+
+    def _leave_behind(self, sets: Sets) -> None:
+        left = sets.leave_behind(self.iteration)
+        if left:
+            numbers = ", ".join(map(str, left))
+            _logger().warning(f"The run has gone back before its checkpoints {numbers}: --auto_resume passes them by.")
 
     def _best_iterations(self) -> set[int]:
         if not self.opt["logger"].get("keep_best", True):
             return set()
         metrics = getattr(self.model, "best_metric_results", {}).values()
         return {int(best["iter"]) for results in metrics for best in results.values()}
+
+
+def still_asked(best: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
+    """The best metrics of the data sets whose metrics are those that are asked now; others begin anew."""
+    asked = {name: metric.get("better", "higher") for name, metric in metrics.items()}
+    return {
+        data: records
+        for data, records in best.items()
+        if {name: record["better"] for name, record in records.items()} == asked
+    }
 
 
 def _last(sets: Sets, iteration: int) -> str:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from usrda_plugin.files import read_tensors
 from usrda_plugin.models.checkpoints import clear_unfinished, settle, write_text
 
-STATE, MORE, MANIFEST = ".state", ".more", ".json"
+STATE, MORE, MANIFEST, LEFT = ".state", ".more", ".json", ".left"
 BLOCK = 2**20
 
 
@@ -69,6 +68,7 @@ class Sets:
         written = {file.relative_to(self.root).as_posix(): _fingerprint(file) for file in sorted(files)}
         text = json.dumps({"iter": iteration, "files": written}, indent=1)
         write_text(self.states / f"{iteration}{MANIFEST}", text + "\n")
+        (self.states / f"{iteration}{MANIFEST}{LEFT}").unlink(missing_ok=True)
 
     def newest(self) -> Found:
         """The newest complete set."""
@@ -76,7 +76,8 @@ class Sets:
         kept = self.iterations()
         numbers = {*kept, *(int(file.stem) for file in self.states.glob(f"*{STATE}") if file.stem.isdigit())}
         for number in sorted(numbers, reverse=True):
-            fault = self.fault(number, expects_manifest=bool(kept))
+            # a state is written last but for the manifest; older than all of these it may be stock BasicSR's
+            fault = self.fault(number, expects_manifest=bool(kept) and number > kept[0])
             if fault is None:
                 return Found(number, tuple(passed))
             passed.append(f"checkpoint {number}: {fault}")
@@ -96,15 +97,27 @@ class Sets:
             return next((fault for name, said in files.items() if (fault := _fault(self.root / name, said))), None)
         except (ValueError, KeyError, TypeError, AttributeError):
             return f"{manifest.name} is damaged"
+        except OSError as error:
+            return f"a file of it cannot be read ({error})"
 
-    def prune(self, keep_last: int | None, best: Iterable[int]) -> None:
-        """Remove all complete sets but the newest so many and those of ``best``; None keeps all."""
+    def prune(self, now: int, keep_last: int | None, best: Iterable[int]) -> None:
+        """Remove all sets up to iteration ``now`` but the last so many and those of ``best``; None keeps all."""
         if not keep_last:
             return
-        kept = {*self.iterations()[-keep_last:], *best}
-        for number in self.iterations():
-            if number not in kept:
-                self._remove(number)
+        course = [number for number in self.iterations() if number <= now]
+        for number in {*course} - {*course[-keep_last:], *best}:
+            self._remove(number)
+
+    def leave_behind(self, now: int) -> list[int]:
+        """Take the manifests of sets beyond iteration ``now`` out of use: a run has gone back before them.
+
+        Their files stay until they are written anew. Returns their iterations.
+        """
+        left = [number for number in self.iterations() if number > now]
+        for number in left:
+            manifest = self.states / f"{number}{MANIFEST}"
+            manifest.replace(manifest.with_name(manifest.name + LEFT))
+        return left
 
     def clear(self) -> None:
         """Remove what a killed process has left half written."""
@@ -112,12 +125,11 @@ class Sets:
             clear_unfinished(folder)
 
     def _remove(self, iteration: int) -> None:
-        manifest = self.states / f"{iteration}{MANIFEST}"
-        with suppress(ValueError, KeyError):
-            for name in json.loads(manifest.read_text(encoding="utf-8"))["files"]:
-                (self.root / name).unlink(missing_ok=True)
+        for file in self.files(iteration):  # by their names, whatever the manifest says
+            file.unlink(missing_ok=True)
         settle(self.states)
-        manifest.unlink(missing_ok=True)  # last: what a kill leaves of the set is removed the next time
+        # last: what a kill leaves of the set is removed the next time
+        (self.states / f"{iteration}{MANIFEST}").unlink(missing_ok=True)
 
     def _unreadable(self, iteration: int) -> str | None:
         networks = [self.models / f"{name}_{iteration}.pth" for name in self.networks]

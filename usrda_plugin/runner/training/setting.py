@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain, count
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Training:
             if self.claim:
                 Sets.of(opt).clear()
             self.log = Path(opt["path"]["log"])
-            state = theirs["load_resume_state"](opt)
+            self.state = state = theirs["load_resume_state"](opt)
             if state is not None:
                 run.restored = _beside(opt)
             return state
@@ -57,7 +58,7 @@ class Training:
         def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> Any:
             loaders = theirs["create_train_val_dataloader"](opt, logger)
             run.sampler, run.validations = loaders[1], tuple(loaders[2])
-            return loaders
+            return *loaders[:3], self._last_epoch(loaders[0], *loaders[3:]), loaders[4]
 
         def init_tb_loggers(opt: dict[str, Any]) -> Any:
             run.board = theirs["init_tb_loggers"](opt)
@@ -73,12 +74,21 @@ class Training:
         return {function.__name__: function for function in
                 (load_resume_state, create_train_val_dataloader, init_tb_loggers, build_model)}  # fmt: skip
 
+    def _last_epoch(self, loader: Any, epochs: int, total: int) -> int:
+        """BasicSR's number of epochs, or more where those before a resume were shorter than epochs are now."""
+        if self.state is None:
+            return epochs
+        missing = ceil((total - self.state["iter"]) / max(len(loader), 1))
+        return max(epochs, int(self.state["epoch"]) + missing)
+
     def _of_folders(self, runner: Any) -> Substitutes:
         """What moves the folders of an earlier run aside; not those of a run that was killed before it had saved."""
         make, move, stamp = runner.make_exp_dirs, runner.mkdir_and_rename, runner.get_time_str
 
         def make_exp_dirs(opt: dict[str, Any]) -> None:
-            self._keeps = self.auto_resume and _has_nothing(Path(opt["path"]["models"]))
+            self._keeps = self.auto_resume and _has_nothing(
+                Path(opt["path"]["models"]), Path(opt["path"]["training_states"])
+            )
             if not self._keeps:
                 if self.claim:
                     self.claim.let_move()
@@ -102,9 +112,10 @@ class Training:
         return {function.__name__: function for function in (make_exp_dirs, mkdir_and_rename, get_time_str)}
 
 
-def _has_nothing(models: Path) -> bool:
-    """Whether a run's folder is there, but no network in it other than what measuring without ground truth left."""
-    return models.is_dir() and {file.name for file in models.glob("*.pth")} <= {"net_g_best.pth"}
+def _has_nothing(models: Path, states: Path) -> bool:
+    """Whether a run's folder is there, but nothing in it that a kill in its first save, or before, has not left."""
+    numbers = {file.stem.rpartition("_")[2] for file in models.glob("*.pth") if file.name != "net_g_best.pth"}
+    return models.is_dir() and all((states / f"{number}.more").is_file() for number in numbers)
 
 
 def _beside(opt: dict[str, Any]) -> dict[str, Any] | None:

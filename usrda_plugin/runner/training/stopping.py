@@ -59,17 +59,19 @@ class StopWish:
     def listening(self) -> Iterator[None]:
         """While open, SIGTERM and SIGINT are remembered; a second SIGINT interrupts at once."""
         here = threading.current_thread() is threading.main_thread()  # no other may listen
-        before = {number: signal.signal(number, self._remember) for number in (SIGNALS if here else ())}
+        # what a shell has its background jobs ignore is ignored still
+        heard = [number for number in SIGNALS if here and signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._remember) for number in heard}
         try:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        again = self._signal is not None
+        again = number == self._signal == signal.SIGINT
         self._signal = signal.Signals(number)
-        if again and number == signal.SIGINT:
+        if again:
             raise KeyboardInterrupt
         if self.may_interrupt:
             self.may_interrupt = False
