@@ -8,6 +8,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import floor
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -100,7 +101,7 @@ def drawn_over(options: Options, start: Options) -> Options:
 def try_file(report: Report, workplace: Workplace, one: Spoilt, label: str) -> None:
     """Load one file, and count it in the report with what is wrong with what came."""
     number = report.accepted + report.refused
-    by_command = report.spread and int(number / report.spread) != int((number - 1) / report.spread)
+    by_command = report.spread and floor(number / report.spread) != floor((number - 1) / report.spread)
     with placed(workplace, one):
         before = snapshot(workplace.root)
         scratch = workplace.root.parent / "scratch.yml"

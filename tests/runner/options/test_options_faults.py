@@ -83,6 +83,7 @@ PAIRED = [
     ("train:total_iter=!!int x", "train.total_iter", "cannot read 'x' as int"),
     ("network_g={type: SRVGGNetCompact, upscale: 2.5}", "network_g.upscale", "expected a whole number"),
     ("val:metrics:psnr:type=calculate_psnr_pt", "val.metrics.psnr.type", "write calculate_psnr"),
+    ("val:metrics:psnr:crop_border=32", "val.metrics.psnr.crop_border", "leave nothing of an image"),
     ("jpeg_range=[90, 30]", "jpeg_range", "expected the smaller number first, found [90.0, 30.0]"),
     ("resize_prob2=[0, 0, 0]", "resize_prob2", "of which one is above 0"),
     ("datasets:train:batch_size_per_gpu=1e308", "datasets.train.batch_size_per_gpu", "a whole number, found '1e308'"),

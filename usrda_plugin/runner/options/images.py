@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from usrda_plugin.runner.options.borders import check_borders
 from usrda_plugin.runner.options.faults import some
 from usrda_plugin.runner.options.image_root import HEADERS, ImageRoot, spread
 from usrda_plugin.runner.options.pairs import check_pair_sizes, pair_up
@@ -48,6 +49,8 @@ def _check_dataset(review: Review, phase: str, dataset: Options) -> int | None:
         _check_root(review, root, *_least(review, phase, dataset, root))
     if pairs:
         check_pair_sizes(review, phase, dataset, roots, pairs)
+    if phase != "train" and "dataroot_gt" in roots:
+        check_borders(review, roots["dataroot_gt"])
     first = roots.get(declared[0].key)
     return None if first is None else len(pairs or first.names)
 
