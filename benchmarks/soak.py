@@ -1,7 +1,7 @@
 """Kills the demo's training again and again, and shows that it ends as if nobody had.
 
-SIGKILL comes at random instants: while the process starts, in an iteration, in a validation, and, every third time, in
-the middle of a save. Each time the training goes on by `--auto_resume`. In the end all that it leaves is compared with
+SIGKILL comes at random instants: while the process starts, in the training, and, every fourth time, in the middle of
+a save. Each time the training goes on by `--auto_resume`. In the end all that it leaves is compared with
 an uninterrupted run: networks, averages, optimizers, random generators, best metrics and signals, bit by bit, and the
 losses of the log; nothing half written may be left. 0 if all are identical, 1 if not.
 """
@@ -15,7 +15,6 @@ import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -61,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
             furnish(place)
         finish(start(whole, chosen))
         instants = kill_and_go_on(killed, chosen, console)
-        finish(start(killed, chosen, auto_resume=True))
+        finish(start(killed, chosen, auto_resume=bool(instants)))
         faults = differences(left_by(whole), left_by(killed))
     for fault in faults:
         console.print(f"[red]{fault}[/]")
@@ -99,10 +98,10 @@ def start(place: Path, chosen: argparse.Namespace, *, auto_resume: bool = False)
     command = [sys.executable, "-m", "usrda_plugin", "train", "-opt", str(ROOT / "options/demo_usrda.yml")]
     command += ["--auto_resume"] * auto_resume
     command += ["--force_yml", *(f"{key}={value}" for key, value in overrides.items())]
-    log = (place / "screen.log").open("a")
     # one thread: on a machine that is busy a second one is waited for at every step
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, cwd=place, stdout=log, stderr=subprocess.STDOUT, text=True, env=environment)
+    with (place / "screen.log").open("a") as log:
+        return subprocess.Popen(command, cwd=place, stdout=log, stderr=subprocess.STDOUT, text=True, env=environment)
 
 
 def finish(training: subprocess.Popen[str]) -> None:
@@ -118,15 +117,17 @@ def kill_and_go_on(place: Path, chosen: argparse.Namespace, console: Console) ->
         seen = (place / "screen.log").stat().st_size if instants else 0
         training = start(place, chosen, auto_resume=bool(instants))
         kind = ("in a save", "in the start", "in the training")[min(len(instants) % 4, 2)]
-        WAITS[kind](place, seen, training, rng)
-        if training.poll() is not None:
-            raise SystemExit(
-                f"the training ended ({training.returncode}) after {len(instants)} kills; --iterations more"
-            )
-        training.send_signal(signal.SIGKILL)
-        training.wait()
+        try:
+            WAITS[kind](place, seen, training, rng)
+            ended = training.poll()
+        finally:
+            training.kill()
+            training.wait()
+        if ended is not None:
+            raise SystemExit(f"the training ended ({ended}) after {len(instants)} kills; say more --iterations")
         instants.append(kind)
         console.print(f"kill {len(instants):3} {kind:<16} last checkpoint {max(checkpoints(place), default=0)}")
+        sys.stdout.flush()
     return instants
 
 
