@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from usrda_plugin.runner.options.image_root import HEADERS, ImageRoot, spread
 from usrda_plugin.runner.options.review import Review
-from usrda_plugin.runner.options.roots import HEADERS, ImageRoot, spread
 
 MEASURES = ("calculate_psnr", "calculate_ssim")
 
