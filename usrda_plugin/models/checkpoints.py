@@ -41,10 +41,12 @@ def write(content: Mapping[str, Any], file: Path) -> None:
             settle(file.parent)
         else:
             others.append(file)
-    except (OSError, RuntimeError) as error:  # torch says RuntimeError where the disk is full
+    except (OSError, RuntimeError) as error:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
-        raise SaveError(f"{file}: cannot be written ({error})") from error
+        # torch's own words for a full disk, "unexpected pos", have the system's behind them
+        reason = error.__context__ if isinstance(error.__context__, OSError) else error
+        raise SaveError(f"{file}: cannot be written ({reason})") from error
 
 
 def write_text(file: Path, text: str) -> None:

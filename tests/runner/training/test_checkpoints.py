@@ -17,6 +17,7 @@ from tests.runner.training import tiny
 from usrda_plugin.models import checkpoints
 from usrda_plugin.runner import launch
 from usrda_plugin.runner.launch import SetupError, TrainingError
+from usrda_plugin.runner.training.run import Run
 
 ALL = {f"net_{name}" for name in ("g", "d_f", "d_t", "d_y")}
 
@@ -249,6 +250,26 @@ def test_a_disk_that_is_full_stops_training_with_the_last_checkpoint_whole(
     assert tiny.leftovers(run) == []
     tiny.train(here, auto_resume=True)
     assert tiny.tensors(run) == whole
+
+
+@pytest.mark.slow
+def test_so_does_a_folder_that_can_no_longer_be_written(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, original = here / "experiments/tiny", Run.update_learning_rate
+
+    def take_away(self: Run, current_iter: int, *arguments: Any, **named: Any) -> None:
+        original(self, current_iter, *arguments, **named)
+        if current_iter == 8:  # root may write anywhere, but not into a file
+            (run / "models").rename(here / "models")
+            (run / "models").touch()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "update_learning_rate", take_away)
+        with pytest.raises(TrainingError, match=r"net_.*_9\.pth: cannot be written.*iteration 6 is whole"):
+            tiny.train(here)
+    (run / "models").unlink()
+    (here / "models").rename(run / "models")
+    assert checkpoint_sets(run).newest() == (6, ())
+    assert tiny.leftovers(run) == []
 
 
 @pytest.fixture
