@@ -125,6 +125,8 @@ def kill_and_go_on(place: Path, chosen: argparse.Namespace, console: Console) ->
             training.wait()
         if ended is not None:
             raise SystemExit(f"the training ended ({ended}) after {len(instants)} kills; say more --iterations")
+        if kind == "in a save" and not half_written(place):
+            kind = "beside a save"
         instants.append(kind)
         console.print(f"kill {len(instants):3} {kind:<16} last checkpoint {max(checkpoints(place), default=0)}")
         sys.stdout.flush()
@@ -143,12 +145,11 @@ def in_the_training(place: Path, seen: int, training: subprocess.Popen[str], rng
 
 
 def in_a_save(place: Path, seen: int, training: subprocess.Popen[str], rng: random.Random) -> None:
-    """Wait until one of the next checkpoints is half written."""
-    first = len(checkpoints(place)) + rng.randrange(2)
-    wait_until(lambda: len(checkpoints(place)) >= first, training)
-    folders = [place / "experiments" / NAME / name for name in ("models", "training_states")]
-    wait_until(lambda: any(any(folder.glob(".*.unfinished")) for folder in folders), training, 0.0005)
-    time.sleep(rng.uniform(0, 0.03))
+    """Wait until one of the next checkpoints is being written, or just has been."""
+    wanted = 1 + rng.randrange(2)
+    log = place / "screen.log"
+    wait_until(lambda: log.read_text()[seen:].count("Saving models and training states") >= wanted, training, 0.001)
+    time.sleep(rng.uniform(0, 0.04))
 
 
 WAITS = {"in the start": in_the_start, "in the training": in_the_training, "in a save": in_a_save}
@@ -163,6 +164,13 @@ def wait_until(ready: Callable[[], bool], training: subprocess.Popen[str], pause
 def checkpoints(place: Path) -> list[int]:
     """The iterations whose checkpoints are complete."""
     return [int(file.stem) for file in (place / "experiments" / NAME / "training_states").glob("*.json")]
+
+
+def half_written(place: Path) -> bool:
+    """Whether a killed process was in the middle of a checkpoint."""
+    run = place / "experiments" / NAME
+    states = {file.stem for file in run.glob("training_states/*.more")}
+    return any(run.rglob(".*.unfinished")) or len(states) > len(checkpoints(place))
 
 
 def left_by(place: Path) -> Left:
