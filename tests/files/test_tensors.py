@@ -43,7 +43,8 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
     states = import_module("basicsr.train").load_resume_state
 
     def resume(file: Path) -> object:
-        return states({"auto_resume": False, "path": {"resume_state": str(file), "training_states": ""}})
+        path = dict.fromkeys(("training_states", "models", "experiments_root"), str(file.parent))
+        return states({"auto_resume": False, "rank": 0, "path": {**path, "resume_state": str(file)}})
 
     return {
         "read_tensors": read_tensors,

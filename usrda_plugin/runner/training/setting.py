@@ -49,7 +49,7 @@ class Training:
         def load_resume_state(opt: dict[str, Any]) -> Any:
             if self.claim:
                 Sets.of(opt).clear()
-            self.log = Path(opt["path"]["log"])
+            run.opt = opt
             self.state = state = theirs["load_resume_state"](opt)
             if state is not None:
                 run.restored = _beside(opt)
@@ -75,11 +75,14 @@ class Training:
                 (load_resume_state, create_train_val_dataloader, init_tb_loggers, build_model)}  # fmt: skip
 
     def _last_epoch(self, loader: Any, epochs: int, total: int) -> int:
-        """BasicSR's number of epochs, or more where those before a resume were shorter than epochs are now."""
+        """BasicSR's last epoch, or a later one where those before a resume were shorter than epochs are now."""
         if self.state is None:
             return epochs
-        missing = ceil((total - self.state["iter"]) / max(len(loader), 1))
-        return max(epochs, int(self.state["epoch"]) + missing)
+        begun, missing = int(self.state["epoch"]), total - int(self.state["iter"])
+        used = self.run.restored["position"]["samples"] if self.run.restored else 0
+        rest = max(len(loader) - used // (loader.batch_size * self.run.opt["world_size"]), 0)
+        # BasicSR trains its last epoch too, and counts on in epochs in which nothing is left to do
+        return max(epochs, begun + ceil((missing - rest) / max(len(loader), 1)))
 
     def _of_folders(self, runner: Any) -> Substitutes:
         """What moves the folders of an earlier run aside; not those of a run that was killed before it had saved."""
@@ -105,9 +108,9 @@ class Training:
 
         def get_time_str() -> str:
             # names the log: two starts in one second must not share it, as the later would empty it
-            name = stamp()
+            name, log = stamp(), Path(self.run.opt["path"]["log"])
             stamps = chain([name], (f"{name}_{number}" for number in count(2)))
-            return next(unused for unused in stamps if not any(self.log.glob(f"*_{unused}.log")))
+            return next(unused for unused in stamps if not any(log.glob(f"*_{unused}.log")))
 
         return {function.__name__: function for function in (make_exp_dirs, mkdir_and_rename, get_time_str)}
 
