@@ -169,8 +169,6 @@ def test_it_saves_networks_and_states(trained: Run) -> None:
     assert models == {f"{network}_{when}.pth" for network in networks for when in (10, 20, "latest")}
     expected = {f"{number}.{kind}" for number in (10, 20) for kind in ("state", "more", "json")}
     assert {file.name for file in (trained.folder / "training_states").iterdir()} == expected
-        f"{number}.{kind}" for number in (10, 20) for kind in ("state", "more", "json")
-    }
 
 
 def test_tensorboard_shows_losses_and_strips(trained: Run) -> None:
