@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
@@ -71,14 +70,3 @@ class Claim:
         with suppress(OSError):
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
-
-
-@contextmanager
-def claimed(folder: Path, wanted: bool) -> Iterator[Claim | None]:
-    """Hold a folder while open, if ``wanted``."""
-    claim = Claim(folder) if wanted else None
-    try:
-        yield claim
-    finally:
-        if claim:
-            claim.release()
