@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import nn
@@ -30,11 +30,21 @@ def write(content: Mapping[str, Any], file: Path) -> None:
 
     Within ``together`` it takes its name with the others. Raises SaveError.
     """
+    _write(file, lambda handle: torch.save(dict(content), handle))
+
+
+def write_text(file: Path, text: str) -> None:
+    """As ``write``, a text file."""
+    _write(file, lambda handle: handle.write(text.encode()))
+
+
+def _write(file: Path, fill: Callable[[BinaryIO], object]) -> None:
     unfinished = file.with_name(UNFINISHED.format(file.name))
     try:
         with unfinished.open("wb") as handle:
-            torch.save(dict(content), handle)
-            _to_the_disk(handle)
+            fill(handle)
+            handle.flush()
+            os.fsync(handle.fileno())
         others = _together.get()
         if others is None:
             unfinished.replace(file)
@@ -47,21 +57,6 @@ def write(content: Mapping[str, Any], file: Path) -> None:
         # torch's own words for a full disk, "unexpected pos", have the system's behind them
         reason = error.__context__ if isinstance(error.__context__, OSError) else error
         raise SaveError(f"{file}: cannot be written ({reason})") from error
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write a text file; until it is whole it has another name. Raises SaveError."""
-    unfinished = file.with_name(UNFINISHED.format(file.name))
-    try:
-        with unfinished.open("wb") as handle:
-            handle.write(text.encode())
-            _to_the_disk(handle)
-        unfinished.replace(file)
-        settle(file.parent)
-    except OSError as error:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        raise SaveError(f"{file}: cannot be written ({error})") from error
 
 
 @contextmanager
@@ -111,6 +106,21 @@ def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
 
 
-def _to_the_disk(handle: Any) -> None:
-    handle.flush()
-    os.fsync(handle.fileno())
+def save_network(model: Any, net: Any, label: str, current_iter: int | str, key: Any, **more: Any) -> None:
+    """Save one or several versions of a model's network by BasicSR's names, in the first process; -1 is the latest."""
+    if model.opt["rank"] != 0:
+        return
+    nets, keys = (value if isinstance(value, list) else [value] for value in (net, key))
+    weights = {key: weights_of(model.get_bare_model(each)) for key, each in zip(keys, nets, strict=True)}
+    name = f"{label}_{'latest' if current_iter == -1 else current_iter}.pth"
+    write({**weights, **more}, Path(model.opt["path"]["models"], name))
+
+
+def save_training_state(model: Any, epoch: int, current_iter: int, **more: Any) -> None:
+    """Save a model's training state by BasicSR's names, in the first process; none of the latest networks."""
+    if current_iter == -1 or model.opt["rank"] != 0:
+        return
+    state: dict[str, Any] = {"epoch": epoch, "iter": current_iter}
+    for kind in ("optimizers", "schedulers"):
+        state[kind] = [one.state_dict() for one in getattr(model, kind)]
+    write({**state, **more}, Path(model.opt["path"]["training_states"], f"{current_iter}.state"))

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from usrda_plugin.archs.warm_start import PARTS
 from usrda_plugin.files import read_tensors
 from usrda_plugin.method import CRITIC_TERMS, Batch, Pass, Verdict, taught
-from usrda_plugin.models.checkpoints import NETWORK, weights_of, write
+from usrda_plugin.models import checkpoints
+from usrda_plugin.models.checkpoints import NETWORK
 from usrda_plugin.models.criteria import PERTURBATION
 from usrda_plugin.models.micro_batches import Passes
 from usrda_plugin.models.objective import Objective, build_objective, leaves_networks_idle
@@ -337,26 +338,12 @@ class USRDAModel(SRModel):
         param_key: str | list[str] = "params",
     ) -> None:
         """Save one or several versions of a network, by BasicSR's names, beside the options that build it."""
-        if self.opt["rank"] != 0:
-            return
-        nets = net if isinstance(net, list) else [net]
-        keys = param_key if isinstance(param_key, list) else [param_key]
-        content: dict[str, Any] = {
-            key: weights_of(self.get_bare_model(version)) for key, version in zip(keys, nets, strict=True)
-        }
-        name = f"{net_label}_{'latest' if current_iter == -1 else current_iter}.pth"
         options = self.opt[net_label.replace("net_", "network_", 1)]
-        write({**content, NETWORK: dict(options)}, Path(self.opt["path"]["models"], name))
+        checkpoints.save_network(self, net, net_label, current_iter, param_key, **{NETWORK: dict(options)})
 
     def save_training_state(self, epoch: int, current_iter: int) -> None:
         """Save what resuming needs, by BasicSR's names, and the scale of half-precision gradients."""
-        if current_iter == -1 or self.opt["rank"] != 0:
-            return
-        state: dict[str, Any] = {"epoch": epoch, "iter": current_iter}
-        for kind in ("optimizers", "schedulers"):
-            state[kind] = [one.state_dict() for one in getattr(self, kind)]
-        state["scaler"] = self.updates.scaler.state_dict()
-        write(state, Path(self.opt["path"]["training_states"], f"{current_iter}.state"))
+        checkpoints.save_training_state(self, epoch, current_iter, scaler=self.updates.scaler.state_dict())
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
         """Go on with optimizers, schedulers and, with fp16, the scale of gradients as they were saved."""

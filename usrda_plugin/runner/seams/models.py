@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,23 +32,11 @@ def write_whole_files() -> bool:
 
 
 def _save_network(self: Any, net: Any, net_label: str, current_iter: int | str, param_key: Any = "params") -> None:
-    if self.opt["rank"] != 0:
-        return
-    files = import_module("usrda_plugin.models.checkpoints")
-    nets, keys = ([value] if not isinstance(value, list) else value for value in (net, param_key))
-    weights = {key: files.weights_of(self.get_bare_model(each)) for key, each in zip(keys, nets, strict=True)}
-    name = f"{net_label}_{'latest' if current_iter == -1 else current_iter}.pth"
-    files.write(weights, Path(self.opt["path"]["models"], name))
+    import_module("usrda_plugin.models.checkpoints").save_network(self, net, net_label, current_iter, param_key)
 
 
 def _save_training_state(self: Any, epoch: int, current_iter: int) -> None:
-    if current_iter == -1 or self.opt["rank"] != 0:
-        return
-    state: dict[str, Any] = {"epoch": epoch, "iter": current_iter}
-    for kind in ("optimizers", "schedulers"):
-        state[kind] = [one.state_dict() for one in getattr(self, kind)]
-    file = Path(self.opt["path"]["training_states"], f"{current_iter}.state")
-    import_module("usrda_plugin.models.checkpoints").write(state, file)
+    import_module("usrda_plugin.models.checkpoints").save_training_state(self, epoch, current_iter)
 
 
 def average_buffers_too() -> bool:
