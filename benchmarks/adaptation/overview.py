@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domains import DOMAINS
 from rows import ROWS
+from scales import rows_of
 from tables import MISSING, NONE, beats, gaps, markdown, number, over
 
 Cells = Mapping[str, Mapping[int, Mapping[str, Any]]]
@@ -35,21 +36,24 @@ def in_short(domains: Mapping[str, Cells]) -> str:
     return markdown(header, lines) if lines else ""
 
 
-def at_a_glance(domains: Mapping[str, Cells]) -> str:
+def at_a_glance(scale: str, domains: Mapping[str, Cells]) -> str:
     """A line a row, a column a domain: PSNR-Y in dB and LPIPS."""
     shown = {domain: cells for domain, cells in domains.items() if cells}
     lines = [
-        [f"{ROWS[row].title} (`{row}`)", *(_told(row, domain, cells) for domain, cells in shown.items())]
+        [
+            f"{ROWS[row].title} (`{row}`)",
+            *(_told(row, rows_of(scale, domain), cells) for domain, cells in shown.items()),
+        ]
         for row in ROWS
         if any(row in cells for cells in shown.values())
     ]
     return markdown(["row: PSNR-Y, LPIPS (seeds)", *(DOMAINS[domain].title for domain in shown)], lines)
 
 
-def _told(row: str, domain: str, cells: Cells) -> str:
+def _told(row: str, wanted: Sequence[str], cells: Cells) -> str:
     if row in cells:
         return _pair(cells[row])
-    return NONE if DOMAINS[domain].rows and row not in DOMAINS[domain].rows else MISSING
+    return MISSING if row in wanted else NONE
 
 
 def _pair(seeds: Mapping[int, Mapping[str, Any]]) -> str:

@@ -18,7 +18,7 @@ from domains import DOMAINS
 from overview import at_a_glance, in_short
 from plane import draw_plane
 from rows import BASELINES, ROWS
-from scales import SCALES
+from scales import SCALES, rows_of
 from selection import selection_tables
 from sizes import sizes
 from tables import MISSING, NONE, gaps, markdown, number, over, verdict
@@ -88,7 +88,7 @@ def document(found: Mapping[str, Mapping[str, Cells]], planes: Mapping[str, Path
         parts.append(f"## Scale `{scale}`\n\n{sizes(scale, domains)}\n")
         if plane := planes[scale]:
             parts.append(f"![PSNR and LPIPS of the rows]({plane.name})\n")
-        parts.append(f"### In short\n\n{in_short(domains)}\n### All rows at a glance\n\n{at_a_glance(domains)}")
+        parts.append(f"### In short\n\n{in_short(domains)}\n### All rows at a glance\n\n{at_a_glance(scale, domains)}")
         for domain, cells in domains.items():
             table, again = domain_table(scale, domain, cells), command(scale, domain, cells)
             parts.append(f"### {DOMAINS[domain].title}\n\n{table}\n{again}\n")
@@ -100,8 +100,7 @@ def domain_table(scale: str, domain: str, cells: Cells) -> str:
     """A row of the table for each row of the scale, and for others that were run; how many seeds stand behind it."""
     if not cells:
         return f"All rows are {MISSING}.\n"
-    wanted = SCALES[scale].rows or DOMAINS[domain].rows or tuple(ROWS)
-    shown = [row for row in ROWS if row in cells or row in wanted]
+    shown = [row for row in ROWS if row in cells or row in rows_of(scale, domain)]
     return markdown(HEADER, [_line(row, cells) for row in shown]) + f"\n{_seeds(cells)}\n"
 
 

@@ -71,20 +71,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def wanted(chosen: argparse.Namespace) -> list:
     """The cells that are asked for; those that others start from come first, and bicubic knows no seed."""
-    from domains import DOMAINS
     from rows import ROWS
-    from scales import SCALES
+    from scales import SCALES, rows_of
     from trainings import Cell
 
     scale = SCALES[chosen.scale]
-    rows = [row for row in ROWS if row in (chosen.rows or scale.rows or ROWS)]
-    rows.sort(key=lambda row: row != "source_only")
+    rows = sorted(ROWS, key=lambda row: row != "source_only")
     return [
         Cell(chosen.scale, domain, row, seed)
         for row in rows
         for seed in (chosen.seeds if row != "bicubic" else [0])
         for domain in chosen.domains or scale.domains
-        if chosen.rows or not DOMAINS[domain].rows or row in DOMAINS[domain].rows
+        if row in (chosen.rows or rows_of(chosen.scale, domain))
     ]
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from domains import DOMAINS
+from rows import ROWS
+
 NOTHING: MappingProxyType[str, Any] = MappingProxyType({})
 
 
@@ -52,3 +55,8 @@ SCALES = {
     "full": Scale(0.6, 16, PATCHES, True, REAL, ("bicubic", "source_only", "oracle", "usrda", "camera", "plus"),
                   degraded_batch=16, network=RRDB, critic_feat=64, workers=4, rate=0.2),
 }  # fmt: skip
+
+
+def rows_of(scale: str, domain: str) -> tuple[str, ...]:
+    """The rows that a scale runs on a domain."""
+    return tuple(row for row in SCALES[scale].rows or ROWS if row in (DOMAINS[domain].rows or ROWS))
