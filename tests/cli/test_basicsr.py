@@ -59,7 +59,9 @@ def test_a_time_limit_is_a_time(time: str, started: dict[str, Any], capsys: pyte
     with pytest.raises(SystemExit) as ended:
         main(["train", "-opt", "a.yml", f"--time_limit={time}"])
     assert ended.value.code == 2
-    assert "--time_limit" in capsys.readouterr().err
+    told = " ".join(capsys.readouterr().err.split())
+    assert "--time_limit" in told
+    assert f"expected seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS, found {time!r}" in told
 
 
 def test_a_test_has_no_resume(started: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

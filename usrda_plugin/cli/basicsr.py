@@ -124,9 +124,12 @@ def _start(chosen: argparse.Namespace) -> None:
 
 
 def _seconds(text: str) -> float:
-    parts = [float(part) for part in text.split(":")]
-    if len(parts) > 3 or not all(isfinite(part) and part >= 0 for part in parts):
-        raise ValueError(text)
+    try:
+        parts = [float(part) for part in text.split(":")]
+    except ValueError:
+        parts = []
+    if not 1 <= len(parts) <= 3 or not all(isfinite(part) and part >= 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"expected seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS, found {text!r}")
     return sum(part * 60**place for place, part in enumerate(reversed(parts)))
 
 
