@@ -49,9 +49,9 @@ class Run:
 
     # ------------------------------------------------------------------ the loop is about to begin
 
-    def attach(self, model: Any, opt: dict[str, Any]) -> None:
+    def attach(self, model: Any) -> None:
         """Take the place of some of the model's methods."""
-        self.model, self.opt = model, opt
+        self.model = model
         for name in ("save", "validation", "update_learning_rate", "resume_training"):
             self._theirs[name] = getattr(model, name)
             setattr(model, name, getattr(self, name))

@@ -68,7 +68,7 @@ class Training:
             if self.claim:
                 self.claim.settle()
             model = theirs["build_model"](opt)
-            run.attach(model, opt)
+            run.attach(model)
             return model
 
         return {function.__name__: function for function in
