@@ -18,13 +18,11 @@ from usrda_plugin.data.checksums import checksum, write_checksums
 from usrda_plugin.data.encoding import COMPRESSION, encode
 from usrda_plugin.data.images import ImageSource
 from usrda_plugin.data.layout import WHOLE, Layout
-from usrda_plugin.data.stores import is_lmdb
+from usrda_plugin.data.stores import LONGEST_KEY, is_lmdb
 from usrda_plugin.data.unfinished import unfinished_folder
 
 FIRST_MAP_SIZE = 2**26
 """Bytes that the LMDB may take at first; it is doubled as often as needed."""
-LONGEST_KEY = 511
-"""Bytes, which LMDB sets."""
 
 Progress = Callable[[range], Iterable[int]]
 """Wraps the loop over the numbers of the images, as tqdm does."""

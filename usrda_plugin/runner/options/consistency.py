@@ -18,7 +18,7 @@ REAL_ESRGAN_CROP = 400  # what BasicSR's RealESRGANDataset cuts out of each imag
 
 
 def check_consistency(review: Review) -> None:
-    """Check options against each other; ``io_backend`` is filled in where the roots tell it."""
+    """Check options against each other; ``io_backend`` is filled in where the roots tell it, and LMDBs lose a slash."""
     _check_scale(review)
     _check_devices(review)
     for phase, dataset in review.datasets():
@@ -116,6 +116,8 @@ def _check_backend(review: Review, phase: str, dataset: Options) -> None:
     """Folder or LMDB, as ``io_backend`` and the roots' names say; for BasicSR's data sets these fill it in."""
     keys = [root.key for root in dataset_model(dataset.get("type")).roots]
     roots = {key: dataset[key].rstrip("/").endswith(".lmdb") for key in keys if isinstance(dataset.get(key), str)}
+    for key in [key for key, is_lmdb in roots.items() if is_lmdb]:
+        dataset[key] = dataset[key].rstrip("/")  # BasicSR looks for the ending at the very end
     backend = dataset.get("io_backend") or {}
     # our data sets tell each root by its name, so that a folder may go with an LMDB
     if roots and not backend.get("type") and not str(dataset.get("type")).startswith("USRDA"):
