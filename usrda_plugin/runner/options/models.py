@@ -34,6 +34,8 @@ def check_model_needs(review: Review) -> None:
     if model.__name__ in SHARPENING and review.at("high_order_degradation") is not False:
         for key in (*REAL_ESRGAN, *SHARPENING[model.__name__]):
             review.need((key,), f"{model.__name__} degrades images by it")
+    if model.__name__ == "HiFaceGANModel" and review.at("train", "ema_decay"):
+        review.fault(("train", "ema_decay"), "HiFaceGANModel keeps no average of its network", "remove it")
     if model.__name__ == "USRDAModel":
         check_terms(review)
         _check_micro_batches(review)
