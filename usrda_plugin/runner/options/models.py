@@ -34,8 +34,6 @@ def check_model_needs(review: Review) -> None:
     if model.__name__ in SHARPENING and review.at("high_order_degradation") is not False:
         for key in (*REAL_ESRGAN, *SHARPENING[model.__name__]):
             review.need((key,), f"{model.__name__} degrades images by it")
-    if model.__name__ == "HiFaceGANModel" and review.at("train", "ema_decay"):
-        review.fault(("train", "ema_decay"), "HiFaceGANModel keeps no average of its network", "remove it")
     if model.__name__ == "USRDAModel":
         check_terms(review)
         _check_micro_batches(review)
@@ -67,7 +65,9 @@ def _check_compiled(review: Review) -> None:
 
 
 def _check_switches_known(review: Review, model: Any) -> None:
-    """BasicSR's own models would pass over what they do not know."""
+    """BasicSR's own models would pass over what they do not know, or break off."""
+    if model.__name__ == "HiFaceGANModel" and review.at("train", "ema_decay"):
+        review.fault(("train", "ema_decay"), "HiFaceGANModel keeps no average of its network", "remove it")
     from usrda_plugin.models.switches import Switches
 
     for name in (*Switches._fields, *OF_OUR_STEP) if model.__module__.startswith("basicsr.") else ():
