@@ -100,6 +100,14 @@ PAIRED = [
     ("datasets:train:type=SingleImageDataset", "datasets.train.type", "fed with LR and HR images"),
     ("datasets:val_1:type=USRDADataset", "datasets.val_1.type", "fed with LR images, which USRDADataset"),
     ("datasets:val_2={name: val set}", "datasets.val_2.name", "val_1 is called 'val set' too"),
+    ("datasets:val_1:type=USRDASourceDataset", "datasets.val_1.type", "fed with LR images, which USRDASourceDataset"),
+    (
+        "datasets:train:mean=[0.5, 0.5, 0.5]",
+        "datasets.train.std",
+        "std is missing; BasicSR wants mean and std together",
+    ),
+    ("datasets:val_1={mean: [0, 0], std: [1, 1, 1]}", "datasets.val_1.mean", "each of 3 channels, found 2 numbers"),
+    ("datasets:val_1={mean: [0], std: [1, 0, 1]}", "datasets.val_1.std", "cannot divide by 0"),
     # registered names
     ("model_type=SRModl", "model_type", "did you mean 'SRModel'?"),
     ("network_g:type=RRDBnet", "network_g.type", "did you mean 'RRDBNet'?"),

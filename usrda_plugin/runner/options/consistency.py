@@ -26,6 +26,7 @@ def check_consistency(review: Review) -> None:
         _check_loader(review, phase, dataset)
         _check_patch(review, ("datasets", phase), dataset.get("gt_size"), dataset.get("scale"))
         _check_degradation(review, phase, dataset)
+        _check_normalisation(review, phase, dataset)
     _check_patch(review, (), review.opt.get("gt_size"), None)
     if review.is_train:
         _check_real_esrgan(review)
@@ -85,6 +86,21 @@ def _check_degradation(review: Review, phase: str, dataset: Options) -> None:
     if dataset.get("dataroot_lq"):
         message = "a camera takes LR images that are made, and dataroot_lq gives others"
         review.fault(keys, message, "remove dataroot_lq, or write degradation: bicubic", further=True)
+
+
+def _check_normalisation(review: Review, phase: str, dataset: Options) -> None:
+    """What BasicSR subtracts and divides by: both, for each channel or one for all, and nothing to divide by zero."""
+    given = {key: dataset[key] for key in ("mean", "std") if isinstance(dataset.get(key), list)}
+    channels = 1 if dataset.get("color") == "y" else 3
+    for key, values in given.items():
+        if len(values) not in (1, channels):
+            message = f"expected a number for each of {channels} channels, found {len(values)} numbers"
+            review.fault(("datasets", phase, key), message, f"write {channels} numbers")
+    if len(given) == 1:
+        (key,) = {"mean", "std"} - {*given}
+        review.fault(("datasets", phase, key), f"{key} is missing; BasicSR wants mean and std together", f"add {key}")
+    if 0 in given.get("std", ()):
+        review.fault(("datasets", phase, "std"), f"cannot divide by 0, found {given['std']}", "write numbers above 0")
 
 
 def _check_devices(review: Review) -> None:
