@@ -151,7 +151,7 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
 TRAIN_FAULTS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
     "W&B not installed": (
         edit(logger__use_tb_logger=True, logger__wandb={"project": "p"}),
-        ("logger: wandb: project", "No module named 'wandb'", "pip install wandb"),
+        ("logger: wandb: project", "W&B cannot be used", "pip install wandb"),
     ),
     "source folder missing": (
         edit(datasets__train__dataroot_gt="nowhere"),
@@ -332,6 +332,7 @@ def test_a_training_that_cannot_be_is_refused(
         raise OSError("there is no network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setitem(sys.modules, "wandb", None)
     monkeypatch.setenv("TORCH_HOME", str(place / "torch"))
     monkeypatch.delenv("USRDA_VGG_WEIGHTS", raising=False)
     spoil, expected = TRAIN_FAULTS[fault]

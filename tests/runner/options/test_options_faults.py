@@ -152,7 +152,6 @@ PAIRED = [
     ("datasets:train:persistent_workers=true", "datasets.train.persistent_workers", "there are none"),
     ("datasets:val_1:persistent_workers=true", "datasets.val_1.persistent_workers", "main process"),
     ("logger:wandb:project=p", "logger.use_tb_logger", "W&B"),
-    ("logger:wandb:project=p", "logger.wandb.project", "No module named 'wandb'"),
     ("logger:wandb:resume_id=a1b2", "logger.wandb.project", "nothing is logged to W&B, whatever resume_id says"),
     ("logger:wandb=true", "logger.wandb", "expected a block, found True"),
     ("network_g={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4, input_size: 100}", "network_g", "refuses"),

@@ -25,10 +25,13 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     sys.modules.pop("wandb", None)
 
 
-def test_wandb_is_asked_for_by_name_with_the_way_out(paired: Options, faults: Callable[..., list[Fault]]) -> None:
+def test_wandb_is_asked_for_by_name_with_the_way_out(
+    paired: Options, faults: Callable[..., list[Fault]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
     [fault] = faults(paired, *WANDB)
     assert fault.key == "logger.wandb.project"
-    assert "W&B cannot be used: No module named 'wandb'" in fault.message
+    assert fault.message.startswith("W&B cannot be used: ")
     assert fault.remedy == "pip install wandb, or write project: ~ to log without W&B"
 
 
