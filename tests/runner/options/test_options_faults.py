@@ -89,6 +89,7 @@ PAIRED = [
     ("jpeg_range=[90, 30]", "jpeg_range", "expected the smaller number first, found [90.0, 30.0]"),
     ("resize_prob2=[0, 0, 0]", "resize_prob2", "of which one is above 0"),
     ("datasets:train:batch_size_per_gpu=1e308", "datasets.train.batch_size_per_gpu", "a whole number, found '1e308'"),
+    ("datasets:train:dataset_enlarge_ratio=1e308", "datasets.train.dataset_enlarge_ratio", "1000000000, found '1e308'"),
     (f"datasets:val_1:dataroot_lq={'x' * 300}", "datasets.val_1.dataroot_lq", "a disk can have, found one of 300"),
     (f"name={'x' * 101}", "name", "it has 101 characters"),
     (f"val:suffix={'x' * 101}", "val.suffix", "it has 101 characters"),

@@ -47,7 +47,9 @@ class Dataset(Block):
     io_backend: IOBackend | None = key("How images are stored; absent: told by the ending .lmdb of the roots")
     num_worker_per_gpu: Whole | None = key("Loader processes per GPU (training); 0 loads in the main process", ge=0)
     batch_size_per_gpu: Whole | None = key("Images in a batch, per GPU (training)", ge=1)
-    dataset_enlarge_ratio: Real | None = key("Times the set is repeated in what BasicSR counts as one epoch", gt=0)
+    dataset_enlarge_ratio: Real | None = key(
+        "Times the set is repeated in what BasicSR counts as one epoch", gt=0, le=1e9
+    )
     prefetch_mode: Literal["cpu", "cuda"] | None = key(
         "Load the next batch ahead; cuda needs a GPU and pin_memory: true"
     )
