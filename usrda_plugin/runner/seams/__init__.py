@@ -119,6 +119,12 @@ SEAMS = [
         "a network or state that cannot be written is ignored after three tries; a kill leaves half of one",
         models.write_whole_files,
     ),
+    Seam(
+        "guarded_steps",
+        "a loss or gradient that is not finite makes weights, moments, average and buffers nan, which are saved and"
+        " resumed from; training goes on to its end and exit code 0",
+        models.guard_steps,
+    ),
     Seam("ema_buffers", "the moving average of a network leaves out its buffers", models.average_buffers_too),
     Seam(
         "self_ensemble",

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.models.test_usrda_model import batch, options, run, state
-from usrda_plugin.models import USRDAModel, watch
+from usrda_plugin.models import USRDAModel, non_finite
 from usrda_plugin.models.divergence import TrainingDiverged
-from usrda_plugin.models.watch import LOOK_EVERY
+from usrda_plugin.models.non_finite import LOOK_EVERY, NonFiniteGuard
 
 SPECTRAL = {"type": "USRDADiscriminator", "num_in_ch": 3, "num_feat": 4, "num_down": 1, "spectral_norm": True}
 FUSED = {"fused_adam": True}
@@ -30,7 +30,7 @@ def told(monkeypatch):
         def info(self, text):
             lines.append(("info", text))
 
-    monkeypatch.setattr(watch, "get_root_logger", Log)
+    monkeypatch.setattr(non_finite, "get_root_logger", Log)
     return lines
 
 
@@ -39,7 +39,7 @@ def make(folder, *, like_a_gpu=False, **train):
     opt = options(folder, **train)
     opt["network_d_y"] = dict(SPECTRAL)
     model = USRDAModel(copy.deepcopy(opt))
-    model.updates.watch.asynchronous = like_a_gpu
+    model.updates.guard.asynchronous = like_a_gpu
     return model
 
 
@@ -314,7 +314,8 @@ def test_counts_go_on_after_resuming(tmp_path, told):
 
 @pytest.mark.parametrize(("world_size", "skipped"), [(1, True), (2, False)])
 def test_one_process_goes_by_losses_and_gradients_and_several_by_what_they_exchange(tmp_path, world_size, skipped):
-    judge = watch.Watch(torch.device("cpu"), {}, tmp_path, world_size).judge
+    opt = {"train": {}, "path": {"training_states": tmp_path}, "world_size": world_size}
+    judge = NonFiniteGuard(torch.device("cpu"), opt, {"g": "the step"}, dict).judge
     one, nan = torch.tensor(1.0), torch.tensor(float("nan"))
     assert bool(judge("g", {"l_g_res": nan}, {"encoder": one}, None)) is skipped
     assert bool(judge("g", {"l_g_res": one}, {"encoder": nan}, None))
@@ -333,7 +334,7 @@ def test_a_loss_that_is_not_finite_has_no_gradient_that_is(tmp_path):
 PROCESS = """
 import sys
 import torch
-from tests.models import test_watch as here
+from tests.models import test_non_finite as here
 
 folder, rank = sys.argv[1], int(sys.argv[2])
 torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
