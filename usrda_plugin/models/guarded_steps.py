@@ -30,8 +30,6 @@ from usrda_plugin.models.updates import (
 
 STEPS = {"g": "the generator's step", "d": "the discriminator's step"}
 GENERATOR = "g"
-RUNNING = "mean_path_length"
-"""StyleGAN2Model's running mean, which it keeps beside its networks."""
 
 
 def guard_steps(model: Any) -> None:
@@ -80,9 +78,6 @@ class GuardedSteps:
         self._judged: list[tuple[str, Log, Tensor]] = []
         self._losses: Log = {}
         self._buffers: Remembered = []
-        self._running: Tensor | None = None
-        if RUNNING in vars(model):
-            model.mean_path_length = torch.as_tensor(model.mean_path_length, dtype=torch.float32, device=model.device)
         self._theirs: dict[str, Callable[..., Any]] = {}
 
     def attach(self) -> None:
@@ -131,20 +126,12 @@ class GuardedSteps:
         self.guard.current_iter = current_iter
         self.skipped, self._judged, self._losses = {}, [], {}
         self._buffers = remembered(buffer for network in self.networks.values() for buffer in network.buffers())
-        self._running = vars(self.model).get(RUNNING)
         with wrong_losses_have_wrong_gradients():
             self._theirs["optimize_parameters"](current_iter, *arguments, **named)
-        self._undo()
+        give_back(self._buffers, self.skipped.values())
         for letter, norms, skip in self._judged:
             self.guard.count(letter, self._losses_of(letter), norms, skip)
         self.guard.look()
-
-    def _undo(self) -> None:
-        """Let what passes have moved be as before, if a step was skipped."""
-        give_back(self._buffers, self.skipped.values())
-        now = vars(self.model).get(RUNNING)
-        if self._running is not None and now is not self._running:
-            give_back([(now, self._running)], self.skipped.values())
 
     def _losses_of(self, letter: str) -> Log:
         """What is logged as a loss of an optimizer's; what names none is the first one's."""
@@ -166,7 +153,7 @@ class GuardedSteps:
 
     def model_ema(self, *arguments: Any, **named: Any) -> None:
         """Move the average, unless the generator's step was skipped."""
-        self._undo()  # the average copies buffers
+        give_back(self._buffers, self.skipped.values())  # which the average copies
         skipped = self.skipped.get(GENERATOR, False)
         if skipped is True:
             return

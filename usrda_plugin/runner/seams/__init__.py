@@ -133,6 +133,11 @@ SEAMS = [
     ),
     Seam("realesrgan_device", "Real-ESRGAN's models call .cuda() without asking", realesrgan.degrade_on_any_device),
     Seam(
+        "realesrgan_pool",
+        "Real-ESRGAN's pool of training pairs is not saved: a resumed run fills it anew",
+        realesrgan.keep_pool,
+    ),
+    Seam(
         "sinc_kernel",
         "prefetch_mode: cpu: its thread warns of a division by zero at the centre of a kernel, which is set afterwards",
         realesrgan.make_sinc_kernels_quietly,
