@@ -92,12 +92,13 @@ class GuardedSteps:
 
     def _hook(self, letter: str, optimizer: Optimizer) -> None:
         moved = {id(value) for value in parameters_of(optimizer)}
-        networks = {name: network for name, network in self.networks.items()
-                    if any(id(value) in moved for value in network.parameters())}  # fmt: skip
+        found = {name: [value for value in network.parameters() if id(value) in moved]
+                 for name, network in self.networks.items()}  # fmt: skip
+        parameters = {name: values for name, values in found.items() if values}
 
         def before(optimizer: Optimizer, arguments: Any, named: Any) -> None:
             if "grad_scale" not in vars(optimizer):  # else a GradScaler of the model's own looks at the gradients
-                self.judge(letter, optimizer, networks)
+                self.judge(letter, optimizer, parameters)
 
         def after(optimizer: Optimizer, arguments: Any, named: Any) -> None:
             if isinstance(self.skipped.get(letter), Tensor):
@@ -106,9 +107,9 @@ class GuardedSteps:
         optimizer.register_step_pre_hook(before)
         optimizer.register_step_post_hook(after)
 
-    def judge(self, letter: str, optimizer: Optimizer, networks: Networks) -> None:
-        """Let the step that is about to be taken change nothing where a gradient is not finite."""
-        found = {name: gradients(network) for name, network in networks.items()}
+    def judge(self, letter: str, optimizer: Optimizer, parameters: Mapping[str, list[Tensor]]) -> None:
+        """Let the step that is about to be taken change nothing where a gradient of its networks is not finite."""
+        found = {name: gradients(values) for name, values in parameters.items()}
         if not any(found.values()):
             return
         norms, total = norms_of(found)
@@ -145,7 +146,7 @@ class GuardedSteps:
     def reduce_loss_dict(self, loss_dict: Mapping[str, Any]) -> Any:
         """What the model logs; the losses in the order in which they were computed, as this process has them."""
         self._losses = {
-            name: value.detach().mean()
+            name: value.detach()
             for name, value in loss_dict.items()
             if name.startswith("l_") and isinstance(value, Tensor)
         }

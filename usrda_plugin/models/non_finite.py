@@ -79,6 +79,9 @@ class NonFiniteGuard:
 
     def count(self, step: str, losses: Mapping[str, Tensor], norms: Mapping[str, Tensor], skip: Tensor) -> None:
         """Count a step that has been judged before its losses were known by name."""
+        if not self.asynchronous and not skip and not self.record[self._row[step], Count._fields.index("in_row")]:
+            return  # on a CPU, where there is no need to say so to a device
+        losses = {name: value.mean() for name, value in losses.items()}
         self._count(step, skip, skip, not_finite(losses, norms), [*losses], [*norms])
 
     def _count(

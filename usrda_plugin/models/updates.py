@@ -139,15 +139,15 @@ def follow(averaged: list[Tensor], followed: list[Tensor], weight: float, skippe
         torch._foreach_lerp_(averaged, followed, weight)
 
 
-def gradients(network: nn.Module) -> list[Tensor]:
-    """The gradients that a network's parameters have."""
-    return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+def gradients(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """The gradients that some parameters have."""
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
 @torch.no_grad()
 def gradient_norms(trained: Mapping[str, nn.Module]) -> tuple[Log, Tensor]:
     """The L2 norm of each network's gradient, where it has one, and of all; remembered, not waited for."""
-    return norms_of({name: gradients(network) for name, network in trained.items()})
+    return norms_of({name: gradients(network.parameters()) for name, network in trained.items()})
 
 
 @torch.no_grad()
@@ -155,8 +155,10 @@ def norms_of(found: Mapping[str, list[Tensor]]) -> tuple[Log, Tensor]:
     """As ``gradient_norms``, of gradients that have been collected by network; there must be one."""
     sizes = {name: len(tensors) for name, tensors in found.items() if tensors}
     parts = torch.stack(torch._foreach_norm([tensor for tensors in found.values() for tensor in tensors]))
-    norms = map(torch.linalg.vector_norm, parts.split([*sizes.values()]))
-    return dict(zip(sizes, norms, strict=True)), torch.linalg.vector_norm(parts)
+    total = torch.linalg.vector_norm(parts)
+    if len(sizes) == 1:
+        return dict.fromkeys(sizes, total), total
+    return dict(zip(sizes, map(torch.linalg.vector_norm, parts.split([*sizes.values()])), strict=True)), total
 
 
 @contextmanager
