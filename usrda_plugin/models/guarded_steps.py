@@ -6,7 +6,7 @@ none that are; which of the losses began it is known at the end, when BasicSR br
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -107,7 +107,7 @@ class GuardedSteps:
         optimizer.register_step_pre_hook(before)
         optimizer.register_step_post_hook(after)
 
-    def judge(self, letter: str, optimizer: Optimizer, parameters: Mapping[str, list[Tensor]]) -> None:
+    def judge(self, letter: str, optimizer: Optimizer, parameters: Mapping[str, Sequence[Tensor]]) -> None:
         """Let the step that is about to be taken change nothing where a gradient of its networks is not finite."""
         found = {name: gradients(values) for name, values in parameters.items()}
         if not any(found.values()):
