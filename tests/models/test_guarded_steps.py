@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -248,6 +251,39 @@ def test_counts_go_on_after_resuming(tmp_path: Path, log: list[str]) -> None:
     assert "in a row: 1; in all: 2." in log[0]
     resumed.restore_skipped({})
     assert resumed.skipped_state() == {"g": 0, "d": 0}
+
+
+PROCESS = """
+import sys
+import torch
+from tests.models import test_guarded_steps as here
+
+folder, rank = sys.argv[1], int(sys.argv[2])
+torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+opt = {**here.options(folder, "SRGANModel", max_skipped_steps=3), "dist": True, "rank": rank, "world_size": 2}
+torch.manual_seed(0)
+model = here.import_module("basicsr.utils.registry").MODEL_REGISTRY.get("SRGANModel")(opt)
+for current_iter in range(1, 5):
+    images = here.batch(10 * rank + current_iter)
+    if rank == 1 and current_iter == 2:  # the gradient of this loss is finite
+        images = here.spoiled(9, value=float("inf"))
+    here.step(model, current_iter, images)
+print(sum(float(value.double().sum()) for value in here.everything(model).values()), model.skipped_state())
+"""
+
+
+@pytest.mark.slow
+def test_a_bad_batch_of_one_process_is_skipped_by_all(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROCESS, str(tmp_path)]
+    place: dict[str, Any] = {"cwd": Path(__file__).parents[2], "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen([*command, str(rank)], **place, **pipes) for rank in (0, 1)]
+    answers = [process.communicate(timeout=250) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], answers
+    (one, said), (other, _) = answers
+    assert one.splitlines()[-1] == other.splitlines()[-1]
+    assert "{'g': 1, 'd': 1}" in one
+    assert "l_g_pix was not finite" in said + one, "which process 0 did not see itself"
 
 
 # ---------------------------------------------------------------------- what is never saved

@@ -257,6 +257,33 @@ def test_on_a_gpu_too_training_stops(tmp_path):
     assert model.skipped_state()["g"] <= 2 * LOOK_EVERY
 
 
+def test_weights_that_are_not_finite_are_neither_saved_nor_begun_from(tmp_path):
+    model = make(tmp_path)
+    step(model, 1, batch(1))
+    model.save(0, 1)
+    weights = torch.load(tmp_path / "net_g_1.pth", weights_only=True)
+    next(model.net_g_ema.parameters()).data[0] = float("inf")
+    for save in (lambda: model.save(0, 2), model.save_best, lambda: model.save(-1, -1)):
+        with pytest.raises(TrainingDiverged, match=r"net_g \(params_ema\) .*not finite .*iteration 1"):
+            save()
+    assert sorted(file.name for file in tmp_path.glob("net_g_*")) == ["net_g_1.pth"]
+    next(iter(weights["params"].values()))[0] = float("nan")
+    torch.save({"params": weights["params"]}, tmp_path / "spoiled.pth")
+    opt = options(tmp_path)
+    opt["path"]["pretrain_network_g"] = str(tmp_path / "spoiled.pth")
+    with pytest.raises(
+        ValueError, match=r"pretrain_network_g: .*spoiled\.pth: expected finite weights, found 1 "
+    ):
+        USRDAModel(opt)
+
+
+def test_a_stop_says_where_weights_are_not_finite_themselves(tmp_path):
+    model = make(tmp_path, max_skipped_steps=1)
+    next(model.net_g.parameters()).data[0] = float("nan")
+    with pytest.raises(TrainingDiverged, match=r"No step can be finite, as weights are not: .* of net_g\."):
+        step(model, 1, batch(1))
+
+
 # ---------------------------------------------------------------------- half precision
 
 
