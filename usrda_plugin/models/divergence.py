@@ -69,7 +69,7 @@ def unsaved_message(what: str, wrong: Sequence[str], states: Path) -> str:
     """Why something is not saved that holds numbers that are not finite, and what is left."""
     return (
         f"training stopped: {what} holds numbers that are not finite ({_listed(wrong)}) and was not saved. "
-        f"{saved_before(states)} To try: a lower learning rate."
+        f"{saved_before(states)} To try: a lower learning rate, or weight_decay."
     )
 
 
