@@ -15,7 +15,7 @@ REAL_ESRGAN = (
 )
 SHARPENING = {"RealESRGANModel": ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm"), "RealESRNetModel": ("gt_usm",)}
 # how USRDAModel takes a step, beside its switches
-OF_OUR_STEP = ("gradient_accumulation_steps", "clip_grad_norm", "log_grad_norm", "max_skipped_steps")
+OF_OUR_STEP = ("gradient_accumulation_steps", "clip_grad_norm", "log_grad_norm")
 
 
 def check_model_needs(review: Review) -> None:

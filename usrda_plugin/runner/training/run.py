@@ -75,6 +75,8 @@ class Run:
             self.model.best_metric_results = best
         if hasattr(self.model, "restore_skipped"):
             self.model.restore_skipped(self.restored["skipped"])
+        if hasattr(self.model, "restore_pool") and "pool" in self.restored:
+            self.model.restore_pool(self.restored["pool"][self.opt["rank"]])
         if not self.restored["validated"] and getattr(self.model, "monitor", None) is not None:
             self.model.monitor.begin(self.iteration - 1)  # measured again with the validation
         rest = "." if self.restored["validated"] else "; its validation comes first."
@@ -167,12 +169,14 @@ class Run:
         if self.opt["rank"] == 0:
             sets.commit(iteration, {*files, *sets.files(iteration)})
             self._leave_behind(sets)
-            sets.prune(iteration, self.opt["logger"].get("keep_last"), self._best_iterations())
+            sets.prune(iteration, self.opt["logger"].get("keep_last"), self._kept(sets))
         self.saved_at, self.due = iteration, None
 
     def _more(self, validated: bool) -> dict[str, Any]:
         skipped = self.model.skipped_state() if hasattr(self.model, "skipped_state") else {}
+        pool = {"pool": _of_all_processes(self.model.pool_state())} if hasattr(self.model, "pool_state") else {}
         return {
+            **pool,
             "position": self.position.state(self.sampler, self.opt),
             "random": _of_all_processes(randomness.states() if validated or not self.before else self.before),
             "best_metrics": _plain(getattr(self.model, "best_metric_results", {})),
@@ -185,6 +189,12 @@ class Run:
         if left:
             numbers = ", ".join(map(str, left))
             _logger().warning(f"The run has gone back before its checkpoints {numbers}: --auto_resume passes them by.")
+
+    def _kept(self, sets: Sets) -> set[int]:
+        """The sets that stay: of the best iterations, and of the last one from which steps were taken, not skipped."""
+        since = self.model.skipping_since() if hasattr(self.model, "skipping_since") else None
+        before = [] if since is None else [number for number in sets.iterations() if number < since - 1]
+        return self._best_iterations() | {*before[-1:]}
 
     def _best_iterations(self) -> set[int]:
         if not self.opt["logger"].get("keep_best", True):
