@@ -34,6 +34,8 @@ Launcher = Literal["none", "pytorch", "slurm"]
 _FAULTS = (ValueError, OSError, UnknownNameError)
 
 
+_AFTER_TEST = "; testing stops; mend the disk, then test again"
+
 # a disk that takes no more
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -130,7 +132,7 @@ def _run(
         with (
             _told_without_traceback(progress.before_training, footprint.withdraw),
             _clean_process(),
-            _ending_well(),
+            _ending_well(phase),
             lost_process_told(phase),
             _substituted(runner, **{**substitutes, "build_model": progress.build_model}),
         ):
@@ -138,19 +140,21 @@ def _run(
 
 
 @contextmanager
-def _ending_well() -> Iterator[None]:
+def _ending_well(phase: str) -> Iterator[None]:
     """End a training that was stopped as one that is done, and tell what it cannot go on from without a traceback."""
     try:
         yield
     except Stopped as stopped:
         import_module("basicsr.utils").get_root_logger().info(f"Training {stopped}; go on with --auto_resume.")
     except (SaveError, TrainingDiverged) as error:
-        raise TrainingError(str(error)) from error
+        raise TrainingError(f"{error}{_AFTER_TEST if phase == 'test' else ''}") from error
     except OSError as error:
         if error.errno not in FULL:
             raise
-        raise TrainingError(f"{error}; training stops, the last checkpoint is whole; mend the disk, then go on "
-                            "with --auto_resume") from error  # fmt: skip
+        what_next = _AFTER_TEST if phase == "test" else (
+            "; training stops, the last checkpoint is whole; mend the disk, then go on with --auto_resume"
+        )  # fmt: skip
+        raise TrainingError(f"{error}{what_next}") from error
 
 
 class _Progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from usrda_plugin.metrics import needs_reference
 from usrda_plugin.runner.options.models import check_model_needs
 from usrda_plugin.runner.options.registered import METRICS, find
 from usrda_plugin.runner.options.review import Options, Review
@@ -111,14 +112,16 @@ def _lmdb(dataset: Options) -> bool:
 
 
 def _check_metrics_can_be_computed(review: Review) -> None:
-    alone = [phase for phase, dataset in review.datasets() if dataset.get("type") == "SingleImageDataset"]
+    sets = [(phase, dataset) for phase, dataset in review.datasets() if phase != "train"]
+    alone = [phase for phase, dataset in sets if dataset.get("type") == "SingleImageDataset"]
     for name, metric in review.block("val", "metrics").items():
         function: Any = find(METRICS, metric.get("type")) if isinstance(metric, dict) else None
         code = getattr(function, "__code__", None)
         if code is not None and function.__module__.startswith("basicsr.") and function.__name__.endswith("_pt"):
             message = f"{metric['type']} takes batches of tensors, and validation gives it pictures"
             review.fault(("val", "metrics", name, "type"), message, f"write {metric['type'].removesuffix('_pt')}")
-        if alone and code is not None and "img2" in code.co_varnames[: code.co_argcount]:
+        # where another set has ground truth, the metric is of that one
+        if alone and len(alone) == len(sets) and code is not None and needs_reference(function):
             message = (
                 f"{metric['type']} compares with ground truth, which {', '.join(alone)} (SingleImageDataset) has not"
             )

@@ -131,10 +131,12 @@ class Run:
                 self._theirs["validation"](loader, current_iter, *arguments, **named)
         except Stopped as stopped:
             self._stop(str(stopped), validated=not in_loop)
-        except Exception:
+        except Exception as error:
             # of several processes the others may wait elsewhere
             if self.due is not None and not self.opt["dist"]:
                 self._write(self.due, validated=False)
+            if isinstance(error, SaveError):
+                raise SaveError(f"{error}; {_last(Sets.of(self.opt), self.iteration + 1)}") from error
             raise
 
     @contextmanager
