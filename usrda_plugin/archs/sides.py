@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import lcm
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,8 @@ from torch.nn.functional import pad
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 SIDE = 11
 """A side that is no multiple of anything but of itself, so that a network that wants multiples refuses it."""
+LARGEST = 64
+"""The largest window that is looked for."""
 REFUSALS = (RuntimeError, AssertionError, ValueError, TypeError, IndexError)
 
 
@@ -39,9 +42,14 @@ def try_sides(network: nn.Module, image: Tensor) -> Trial:
 
 
 def candidates(network: nn.Module) -> list[int]:
-    """What sides may have to be multiples of: powers of two, and the window that the network itself names."""
-    window = getattr(network, "window_size", None)
-    return sorted({*MULTIPLES, window} if isinstance(window, int) and window > 0 else MULTIPLES)
+    """What sides may have to be multiples of: powers of two, and the windows that parts of the network have."""
+    windows = {size for module in network.modules() for size in _sizes(getattr(module, "window_size", ()))}
+    return sorted(size for size in {*MULTIPLES, *windows, lcm(*windows)} if size <= LARGEST)
+
+
+def _sizes(window: object) -> list[int]:
+    sizes = window if isinstance(window, tuple | list) else (window,)
+    return [size for size in sizes if isinstance(size, int) and size > 0]
 
 
 def mirrored(images: Tensor, multiple: int) -> Tensor:
