@@ -52,7 +52,7 @@ def test_the_smallest_multiple_is_found(network: nn.Module, expected: Trial) -> 
 
 
 def test_what_takes_no_image_is_refused_with_its_reason() -> None:
-    with pytest.raises(ValueError, match="expected input.* to have 3 channels"):
+    with pytest.raises(ValueError, match=r"expected input.* to have 3 channels"):
         try_sides(nn.Conv2d(3, 3, 3, padding=1), torch.zeros(1, 1, 1, 1))
 
 

@@ -240,6 +240,7 @@ def test_a_set_to_look_at_goes_beside_one_for_numbers(option_file: OptionFile, w
     assert main(["train", "-opt", str(file)]) == 0
     log = told_by(workshop / "experiments/tiny")
     assert re.search(r"Validation numbers\n\t # psnr: \d+\.\d+\tBest.*\n\t # niqe: nan\n", log)
+    assert log.count("Data set looks has no ground truth, so no psnr (val_2: SingleImageDataset).") == 1
     assert "Validation looks\n\t # niqe: nan\n\t # without ground truth, so without psnr\n" in log
     assert pictures_below(workshop / "experiments/tiny/visualization") == ["looks/a/a_2.png", "numbers/a/a_2.png"]
     assert main(["test", "-opt", str(test_file(workshop, file, *sets))]) == 0

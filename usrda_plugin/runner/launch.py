@@ -24,7 +24,7 @@ from usrda_plugin.models.divergence import TrainingDiverged
 from usrda_plugin.runner.errors import SetupError, TrainingError, is_first_process
 from usrda_plugin.runner.footprint import Footprint
 from usrda_plugin.runner.lost_process import lost_process_told
-from usrda_plugin.runner.options import dump_options, load_options
+from usrda_plugin.runner.options import dump_options, ground_truth_notes, load_options
 from usrda_plugin.runner.plugins import load_plugins
 from usrda_plugin.runner.seams.options import command_line
 from usrda_plugin.runner.seams.registry import UnknownNameError
@@ -158,6 +158,8 @@ class _Progress:
 
     def build_model(self, opt: dict[str, Any]) -> Any:
         model = self._build_model(opt)
+        for note in ground_truth_notes(opt):
+            import_module("basicsr.utils").get_root_logger().warning(note)
         self._built = True
         return model
 
