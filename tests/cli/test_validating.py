@@ -19,6 +19,7 @@ from basicsr.utils import tensor2img
 from basicsr.utils.registry import METRIC_REGISTRY
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.cli.test_train_baselines import ADVERSARIAL, CRITIC
 from usrda_plugin.cli.basicsr import main
 from usrda_plugin.models import pictures
 from usrda_plugin.models.picture_paths import picture_names
@@ -28,6 +29,7 @@ OptionFile = Callable[..., Path]
 DISK = {"io_backend": {"type": "disk"}}
 PAIRS: dict[str, Any] = {"name": "held_out", "type": "PairedImageDataset", **DISK}
 PSNR = {"psnr": {"type": "calculate_psnr", "crop_border": 2, "test_y_channel": False}}
+RRDB = {"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "num_grow_ch": 2}
 NIQE = {"niqe": {"type": "calculate_niqe", "crop_border": 0, "better": "lower"}}
 
 pytestmark = [
@@ -80,14 +82,28 @@ def told_by(run: Path) -> str:
     return "".join(log.read_text() for log in sorted(run.glob("*.log")))
 
 
-def test_pictures_of_several_sets_with_the_same_names_are_all_there(option_file: OptionFile, workshop: Path) -> None:
+@pytest.mark.parametrize(
+    "model",
+    [
+        {},
+        {"model_type": "ESRGANModel", "network_d": CRITIC, "train": ADVERSARIAL},
+        pytest.param({"model_type": "RealESRGANModel", "high_order_degradation": False, "l1_gt_usm": False,
+                      "percep_gt_usm": False, "gan_gt_usm": False, "network_d": CRITIC, "train": ADVERSARIAL},
+                     marks=pytest.mark.slow),
+    ],
+    ids=["SRModel", "ESRGANModel", "RealESRGANModel"],
+)  # fmt: skip
+def test_pictures_of_several_sets_with_the_same_names_are_all_there(
+    model: dict[str, Any], option_file: OptionFile, workshop: Path
+) -> None:
     for root in ("one", "two"):
         for name in ("a.png", "b.png"):
-            write_pair(workshop / root, name, 8, 8)
+            write_pair(workshop / root, name, 9, 7)  # sides that this network does not take
     sets = {f"val_{root}": pairs(root, root) for root in ("one", "two")}
     file = option_file(
-        datasets={"val": pairs("one", "zero"), **sets},
-        train={"total_iter": 4},
+        **{**model, "train": {**model.get("train", {}), "total_iter": 4}},
+        network_g={**RRDB, "scale": 2},
+        datasets={"val": single("one/lr", "zero"), **sets},
         val={"val_freq": 2, "save_img": True, "metrics": {"niqe": None}},
     )
     assert main(["train", "-opt", str(file)]) == 0
@@ -196,7 +212,6 @@ def test_a_name_that_is_as_long_as_a_file_may_have_is_shortened_and_stays_its_ow
     assert len(pictures_below(workshop / "results/tested/visualization/set")) == 2
 
 
-RRDB = {"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "num_grow_ch": 2}
 SWIN = {"type": "SwinIR", "upscale": 2, "in_chans": 3, "img_size": 18, "window_size": 6, "img_range": 1.0,
         "depths": [2], "embed_dim": 6, "num_heads": [2], "mlp_ratio": 2, "upsampler": "pixelshuffledirect",
         "resi_connection": "1conv"}  # fmt: skip

@@ -96,15 +96,21 @@ def tested(model: Any, sample: Sample, multiple: int) -> tuple[Tensor, Tensor | 
         key: value.to(model.device, non_blocking=True) if isinstance(value, Tensor) else value
         for key, value in sample.items()
     }
+    forget_image(model)  # that of the last training step, whose ground truth is not this image's
     model.feed_data(on_device)
     with fitting_sides(model, multiple):
         model.test()
     visuals = visuals_of(model)
     reference = levels_of(visuals["gt"]) if "gt" in visuals else None
     result = levels_of(visuals["result"])
-    for name in ("lq", "output", "gt"):
-        vars(model).pop(name, None)  # so that the next image has their memory
+    forget_image(model)  # so that the next one has its memory
     return result, reference
+
+
+def forget_image(model: Any) -> None:
+    """Take from a model the image that it has been fed with, and what it has made of it."""
+    for name in ("lq", "output", "gt"):
+        vars(model).pop(name, None)
 
 
 def visuals_of(model: Any) -> dict[str, Tensor]:

@@ -129,7 +129,11 @@ SEAMS = [
         "prefetch_mode: cpu: its thread warns of a division by zero at the centre of a kernel, which is set afterwards",
         realesrgan.make_sinc_kernels_quietly,
     ),
-    Seam("filter_layout", "filter2D views tensors that are not contiguous", realesrgan.filter_any_layout),
+    Seam(
+        "filter_layout",
+        "filter2D views tensors that are not contiguous, and refuses images of half its kernel's size",
+        realesrgan.filter_any_layout,
+    ),
     Seam(
         "validation",
         "pictures of images that have one name, in one set or in several, overwrite each other; a side that the network"
