@@ -173,6 +173,24 @@ def test_ground_truth_of_one_data_set_is_not_taken_for_the_nexts(tmp_path: Path)
     assert not {"lq", "gt", "output"} & set(vars(model))
 
 
+def test_ground_truth_of_the_last_training_step_is_no_images(tmp_path: Path) -> None:
+    model = build(tmp_path)
+    model.feed_data({"lq": torch.zeros(1, 3, 8, 8), "gt": torch.zeros(1, 3, 16, 16)})
+    model.validation(loader(Pairs(with_gt=False)), 4, None, save_img=False)
+    assert list(model.metric_results) == ["niqe"]
+
+
+def test_a_model_that_shows_something_of_its_own_is_measured_by_that(tmp_path: Path) -> None:
+    class Showing(USRDAModel):
+        def get_current_visuals(self) -> dict[str, torch.Tensor]:
+            return {"result": self.gt, "gt": self.gt}
+
+    model = build(tmp_path, metrics={"psnr": METRICS["psnr"]})
+    model.__class__ = Showing
+    model.validation(loader(), "run", None, save_img=False)
+    assert model.metric_results == {"psnr": math.inf}
+
+
 def test_a_metric_of_a_plugin_gets_basicsrs_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[np.ndarray, np.ndarray]] = []
 

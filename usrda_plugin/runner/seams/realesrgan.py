@@ -73,9 +73,9 @@ def filter_any_layout() -> bool:
 
 def _filtering_all(original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     def filter_2d(img: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-        (height, width), least = img.shape[-2:], kernel.shape[-1] // 2 + 1
-        if min(height, width) < least:
-            img = import_module("usrda_plugin.archs.sides").mirrored(img, least)
+        (height, width), reach = img.shape[-2:], kernel.shape[-1] // 2
+        if min(height, width) <= reach:
+            img = import_module("usrda_plugin.archs.sides").mirrored(img, max(height, width) + reach)
         return original(img.contiguous(), kernel.contiguous())[..., :height, :width]
 
     return filter_2d
