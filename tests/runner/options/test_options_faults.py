@@ -11,7 +11,8 @@ import pytest
 import torch
 from torchvision.models import alexnet
 
-from usrda_plugin.runner.options import Fault, ground_truth_notes
+from usrda_plugin.runner.options import Fault
+from usrda_plugin.runner.options.ground_truth import ground_truth_notes
 
 Options = dict[str, Any]
 Faults = Callable[..., list[Fault]]
