@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from math import isnan
+from math import isnan, nan
 from typing import Any, NamedTuple
 
 import torch
@@ -55,6 +55,18 @@ class Measures:
                 pictures["img2"] = picture_of(reference[0])
             for name, options in others.items():
                 self.values[name].append(calculate_metric(pictures, options))
+
+    def undefine_last(self, is_finite: Tensor) -> None:
+        """Make the metrics of the last image nan, unless ``is_finite``, a flag on the device, says that it is one.
+
+        The levels of nan are those of black, which would be measured, and might be the best.
+        """
+        for series in self.values.values():
+            value = series[-1]
+            if isinstance(value, Tensor):
+                series[-1] = value.where(is_finite, nan)
+            elif not is_finite:
+                series[-1] = nan
 
     def found(self) -> Found:
         """What was measured; only here the host waits for the device."""

@@ -49,8 +49,9 @@ def measure(model: Any, dataloader: Any, measures: Measures, current_iter: int |
     ):
         for sample in samples:
             name = Path(sample["lq_path"][0]).stem
-            result, reference = tested(model, sample)
+            result, reference, is_finite = tested(model, sample)
             measures.add(name, result, reference)
+            measures.undefine_last(is_finite)
             if save_img:
                 writer.write(picture_path(opt, measures.dataset_name, name, current_iter), result[0])
             progress.update(1)
@@ -60,8 +61,11 @@ def measure(model: Any, dataloader: Any, measures: Measures, current_iter: int |
     return measures.found()
 
 
-def tested(model: Any, sample: Sample) -> tuple[Tensor, Tensor | None]:
-    """The levels of what the model makes of a sample, and of its ground truth if there is one; on the device."""
+def tested(model: Any, sample: Sample) -> tuple[Tensor, Tensor | None, Tensor]:
+    """The levels of what the model makes of a sample, and of its ground truth if there is one; on the device.
+
+    The last one says whether it made finite numbers.
+    """
     on_device = {
         key: value.to(model.device, non_blocking=True) if isinstance(value, Tensor) else value
         for key, value in sample.items()
@@ -69,10 +73,10 @@ def tested(model: Any, sample: Sample) -> tuple[Tensor, Tensor | None]:
     model.feed_data(on_device)
     model.test()
     reference = levels_of(model.gt) if hasattr(model, "gt") else None
-    result = levels_of(model.output)
+    result, is_finite = levels_of(model.output), model.output.isfinite().all()
     for name in ("lq", "output", "gt"):
         vars(model).pop(name, None)  # so that the next image has their memory
-    return result, reference
+    return result, reference, is_finite
 
 
 def read(samples: Iterator[Sample], device: torch.device) -> Generator[Sample, None, None]:
