@@ -65,7 +65,9 @@ def _check_compiled(review: Review) -> None:
 
 
 def _check_switches_known(review: Review, model: Any) -> None:
-    """BasicSR's own models would pass over what they do not know."""
+    """BasicSR's own models would pass over what they do not know, or break off."""
+    if model.__name__ == "HiFaceGANModel" and review.at("train", "ema_decay"):
+        review.fault(("train", "ema_decay"), "HiFaceGANModel keeps no average of its network", "remove it")
     from usrda_plugin.models.switches import Switches
 
     for name in (*Switches._fields, *OF_OUR_STEP) if model.__module__.startswith("basicsr.") else ():

@@ -10,6 +10,7 @@ from usrda_plugin.runner.seams import (
     distributed,
     images,
     lmdb_clients,
+    loggers,
     metrics,
     models,
     options,
@@ -53,6 +54,12 @@ SEAMS = [
         "recorded_command",
         "a line break in the command line ends up among the options of the saved file",
         options.record_command_on_one_line,
+    ),
+    Seam("full_log", "on a full disk each line of the log brings a traceback", loggers.survive_full_disk),
+    Seam(
+        "wandb",
+        "W&B that has no login, or no network, ends the start in a traceback of its own",
+        loggers.tell_why_wandb_refuses,
     ),
     Seam(
         "resume",

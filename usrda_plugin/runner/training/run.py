@@ -13,7 +13,7 @@ from typing import Any
 
 import torch.distributed
 
-from usrda_plugin.models.checkpoints import SaveError, together, write
+from usrda_plugin.models.checkpoints import together, write
 from usrda_plugin.runner.training import randomness
 from usrda_plugin.runner.training.position import Position, position_from, start_there
 from usrda_plugin.runner.training.sets import Sets
@@ -161,18 +161,15 @@ class Run:
         """Write the checkpoint of this iteration, all of it or nothing."""
         iteration, sets = self.iteration, Sets.of(self.opt)
         more = self._more(validated)
-        try:
-            with together() as files:
-                # first: a state with nothing beside it is stock BasicSR's
-                if self.opt["rank"] == 0:
-                    write(more, sets.more(iteration))
-                self._theirs["save"](epoch, iteration)
+        with together() as files:
+            # first: a state with nothing beside it is stock BasicSR's
             if self.opt["rank"] == 0:
-                sets.commit(iteration, {*files, *sets.files(iteration)})
-                self._leave_behind(sets)
-                sets.prune(iteration, self.opt["logger"].get("keep_last"), self._kept(sets))
-        except SaveError as error:
-            raise SaveError(f"{error}; {_last(sets, iteration)}") from error
+                write(more, sets.more(iteration))
+            self._theirs["save"](epoch, iteration)
+        if self.opt["rank"] == 0:
+            sets.commit(iteration, {*files, *sets.files(iteration)})
+            self._leave_behind(sets)
+            sets.prune(iteration, self.opt["logger"].get("keep_last"), self._kept(sets))
         self.saved_at, self.due = iteration, None
 
     def _more(self, validated: bool) -> dict[str, Any]:
@@ -214,12 +211,6 @@ def still_asked(best: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]
         for data, records in best.items()
         if {name: record["better"] for name, record in records.items()} == asked
     }
-
-
-def _last(sets: Sets, iteration: int) -> str:
-    earlier = [number for number in sets.iterations() if number < iteration]
-    last = f"the checkpoint of iteration {earlier[-1]} is whole" if earlier else "there is no earlier checkpoint"
-    return f"training stops, {last}; mend the disk, then go on with --auto_resume"
 
 
 def _of_all_processes(mine: Any) -> list[Any]:
