@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import nn
 
 from usrda_plugin.runner.seams import apply_seams, models
@@ -316,6 +317,18 @@ def test_filter2d_takes_any_memory_layout() -> None:
     with pytest.raises(RuntimeError, match="view"):
         filter2d.__wrapped__(last, kernel)
     assert torch.equal(filter2d(last, kernel), filter2d.__wrapped__(image, kernel))
+
+
+@pytest.mark.parametrize("size", [(3, 4), (1, 9), (4, 5)])
+def test_filter2d_takes_images_of_any_size(size: tuple[int, int]) -> None:
+    filter2d = import_module("basicsr.models.realesrgan_model").filter2D
+    image, kernel = np.random.default_rng(0).random((1, 1, *size)), np.random.default_rng(1).random((1, 9, 9))
+    if min(size) < 5:
+        with pytest.raises(RuntimeError, match="Padding size should be less"):
+            filter2d.__wrapped__(torch.from_numpy(image), torch.from_numpy(kernel))
+    seen = sliding_window_view(np.pad(image[0, 0], 4, mode="reflect"), (9, 9))
+    found = filter2d(torch.from_numpy(image), torch.from_numpy(kernel))[0, 0].numpy()
+    assert np.allclose(found, (seen * kernel[0]).sum(axis=(2, 3)))
 
 
 def test_the_perceptual_loss_reads_vgg_from_disk_and_never_downloads(

@@ -38,6 +38,9 @@ class ImageStore(Protocol):
     def has(self, entry: str) -> bool:
         """Tell whether there is such an image."""
 
+    def version(self, entry: str) -> tuple[int, int]:
+        """Give what changes when the image's file does: its size and the time of its last change."""
+
     def open(self, entry: str) -> AbstractContextManager[IO[bytes]]:
         """Open the encoded image for reading, of which only what is read is fetched."""
 
@@ -70,6 +73,10 @@ class FolderStore:
     def has(self, entry: str) -> bool:
         """Tell whether there is such an image."""
         return is_listed(self.root / entry)
+
+    def version(self, entry: str) -> tuple[int, int]:
+        """Give what changes when the image does. Raises OSError that names the file."""
+        return _version(self.root / entry)
 
     def open(self, entry: str) -> IO[bytes]:
         """Open the encoded image for reading. Raises OSError that names the file."""
@@ -108,6 +115,10 @@ class LmdbStore:
         with lmdb_environment(self.root).begin(buffers=True) as transaction:
             return transaction.get(key) is not None
 
+    def version(self, entry: str) -> tuple[int, int]:
+        """Give what changes when any image does. Raises OSError that names the file."""
+        return _version(self.root / "data.mdb")
+
     @contextmanager
     def open(self, entry: str) -> Iterator[IO[bytes]]:
         """Open the encoded image for reading within the ``with``. Raises FileNotFoundError that names the key."""
@@ -132,6 +143,11 @@ class LmdbStore:
 def open_store(root: str | Path) -> ImageStore:
     """Tell by its ending what a root is: ``*.lmdb`` or a folder."""
     return LmdbStore(Path(root)) if is_lmdb(root) else FolderStore(Path(root))
+
+
+def _version(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def is_lmdb(root: str | Path) -> bool:

@@ -25,7 +25,7 @@ _together: ContextVar[list[Path] | None] = ContextVar("_together", default=None)
 
 
 class SaveError(OSError):
-    """A file of a checkpoint could not be written; the ones before are whole."""
+    """A file of a run could not be written; the ones before are whole."""
 
 
 def write(content: Mapping[str, Any], file: Path) -> None:

@@ -304,26 +304,15 @@ class USRDAModel(SRModel):
             values /= self.opt["world_size"]
         return dict(zip(self.log, values.tolist(), strict=True))
 
-    def dist_validation(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
-        """The same by all processes, each with a share of the images; SRModel's others wait for the first."""
-        self.nondist_validation(dataloader, current_iter, tb_logger, save_img)
-
     def nondist_validation(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
-        """SRModel's validation by ``validate``, and a strip of the last training batch for TensorBoard."""
+        """SRModel's validation, the signals, and a strip of the last training batch for TensorBoard."""
         # compiled blocks would be compiled again for each image size
         is_compiled = self.is_train and self.switches.compile
         with torch.compiler.set_stance("force_eager") if is_compiled else nullcontext():
             self._validate(dataloader, current_iter, tb_logger, save_img)
 
     def _validate(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
-        means = validate(self, dataloader, current_iter, save_img)
-        if self.opt["val"].get("metrics") is not None:
-            name = dataloader.dataset.opt["name"]
-            self.metric_results = means
-            self._initialize_best_metric_results(name)
-            for metric, value in means.items():
-                self._update_best_metric_result(name, metric, value, current_iter)
-            self._log_validation_metric_values(current_iter, name, tb_logger)
+        validate(self, dataloader, current_iter, tb_logger, save_img)
         network: Any = self.net_g_ema if hasattr(self, "net_g_ema") else self.get_bare_model(self.net_g)
         if self.monitor is not None:
             self.monitor.observe(self, network, current_iter, tb_logger)

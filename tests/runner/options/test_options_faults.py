@@ -12,6 +12,7 @@ import torch
 from torchvision.models import alexnet
 
 from usrda_plugin.runner.options import Fault
+from usrda_plugin.runner.options.ground_truth import ground_truth_notes
 
 Options = dict[str, Any]
 Faults = Callable[..., list[Fault]]
@@ -351,6 +352,16 @@ def test_metrics_with_truth_are_refused_where_there_is_none(testing: Options, fa
     testing["val"]["metrics"]["niqe"] = {"type": "calculate_niqe", "crop_border": 4}
     [fault] = faults(testing, is_train=False)
     assert fault.key == "val.metrics.psnr"
+
+
+def test_metrics_with_truth_may_stand_where_one_set_has_it(testing: Options, load: Callable[..., Options]) -> None:
+    looks = {**testing["datasets"]["test_1"], "name": "looks", "type": "SingleImageDataset"}
+    del looks["dataroot_gt"]
+    testing["datasets"]["test_2"] = looks
+    loaded = load(testing, is_train=False)
+    assert list(ground_truth_notes(loaded)) == [
+        "Data set looks has no ground truth, so no psnr (test_2: SingleImageDataset)."
+    ]
 
 
 def test_one_mistake_is_told_once(paired: Options, faults: Faults) -> None:

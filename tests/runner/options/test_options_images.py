@@ -177,6 +177,13 @@ def test_validation_pairs_may_have_a_remainder_that_basicsr_cuts_off(
         assert "do not differ by scale 4" in faults(testing, is_train=False)[0].message
 
 
+def test_where_basicsr_cuts_no_remainder_off_there_must_be_none(testing: Options, own: Path, faults: Faults) -> None:
+    Image.new("RGB", (67, 67)).save(own / "hr" / "0.png")
+    roots = {"dataroot_gt": str(own / "hr"), "dataroot_lq": str(own / "lr")}
+    testing["datasets"]["test_1"] |= {"type": "RealESRGANPairedDataset", **roots}
+    assert "do not differ by scale 4" in faults(testing, is_train=False)[0].message
+
+
 def test_partners_that_lack_are_named(on_own: Options, own: Path, faults: Faults) -> None:
     (own / "lr" / "4.png").unlink()
     [fault] = faults(on_own)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from usrda_plugin.runner.options.ground_truth import ground_truth_notes
+
 
 def notes_on(opt: Mapping[str, Any]) -> list[str]:
     """A line for each thing that a run by these options, as BasicSR has parsed them, will not do."""
-    return [*(_on_training(opt) if opt["is_train"] else ()), *_on_validation(opt)]
+    return [*(_on_training(opt) if opt["is_train"] else ()), *_on_validation(opt), *ground_truth_notes(opt)]
 
 
 def _on_training(opt: Mapping[str, Any]) -> Iterator[str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from usrda_plugin.runner.options.ground_truth import check_ground_truth
 from usrda_plugin.runner.options.loggers import check_loggers
 from usrda_plugin.runner.options.models import check_model_needs
 from usrda_plugin.runner.options.names import check_names
-from usrda_plugin.runner.options.registered import METRICS, find
 from usrda_plugin.runner.options.review import Options, Review
 from usrda_plugin.runner.options.schema_data import dataset_model
 from usrda_plugin.runner.options.signals import check_signals
@@ -25,7 +23,7 @@ def check_phases(review: Review) -> None:
     for phase, dataset in review.datasets():
         _check_dataset(review, phase, dataset)
     _check_set_names(review)
-    _check_metrics_can_be_computed(review)
+    check_ground_truth(review)
 
 
 def _check_training(review: Review) -> None:
@@ -88,18 +86,3 @@ def _check_set_names(review: Review) -> None:
 
 def _lmdb(dataset: Options) -> bool:
     return (dataset.get("io_backend") or {}).get("type") == "lmdb"
-
-
-def _check_metrics_can_be_computed(review: Review) -> None:
-    alone = [phase for phase, dataset in review.datasets() if dataset.get("type") == "SingleImageDataset"]
-    for name, metric in review.block("val", "metrics").items():
-        function: Any = find(METRICS, metric.get("type")) if isinstance(metric, dict) else None
-        code = getattr(function, "__code__", None)
-        if code is not None and function.__module__.startswith("basicsr.") and function.__name__.endswith("_pt"):
-            message = f"{metric['type']} takes batches of tensors, and validation gives it pictures"
-            review.fault(("val", "metrics", name, "type"), message, f"write {metric['type'].removesuffix('_pt')}")
-        if alone and code is not None and "img2" in code.co_varnames[: code.co_argcount]:
-            message = (
-                f"{metric['type']} compares with ground truth, which {', '.join(alone)} (SingleImageDataset) has not"
-            )
-            review.fault(("val", "metrics", name), message, "remove the metric, or test on a PairedImageDataset")

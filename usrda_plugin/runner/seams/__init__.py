@@ -11,12 +11,14 @@ from usrda_plugin.runner.seams import (
     images,
     lmdb_clients,
     loggers,
+    messages,
     metrics,
     models,
     options,
     realesrgan,
     registry,
     resume,
+    validation,
     vgg,
     weights,
 )
@@ -145,7 +147,38 @@ SEAMS = [
         "prefetch_mode: cpu: its thread warns of a division by zero at the centre of a kernel, which is set afterwards",
         realesrgan.make_sinc_kernels_quietly,
     ),
-    Seam("filter_layout", "filter2D views tensors that are not contiguous", realesrgan.filter_any_layout),
+    Seam(
+        "filter_layout",
+        "filter2D views tensors that are not contiguous, and refuses images of half its kernel's size",
+        realesrgan.filter_any_layout,
+    ),
+    Seam(
+        "validation",
+        "pictures of images that have one name, in one set or in several, overwrite each other; a side that the network"
+        " does not take, a metric without ground truth and a full disk end the run; all processes wait for the first;"
+        " a metric that was never defined has a best value",
+        validation.validate_in_one_way,
+    ),
+    Seam(
+        "last_validation",
+        "the validation after training has a number above the last iteration's, and repeats what was just done",
+        validation.validate_the_end_once,
+    ),
+    Seam(
+        "time_left",
+        "the last iteration is said to end in -1 day, and one iteration too many counts as done",
+        messages.estimate_the_time_left,
+    ),
+    Seam(
+        "several_sets",
+        "several validation sets are warned of in each validation, as if the model did not take them",
+        messages.know_several_validation_sets,
+    ),
+    Seam(
+        "steps_on_board",
+        "TensorBoard shows twice what was logged after the checkpoint from which a run goes on",
+        messages.log_each_step_once,
+    ),
     Seam("vgg_on_disk", "the perceptual loss downloads VGG in the middle of the start", vgg.find_vgg_on_disk),
 ]
 

@@ -123,12 +123,15 @@ def _without_warning(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def filter_any_layout() -> bool:
-    """Let ``filter2D`` take images in any memory layout."""
-    return replace_everywhere(import_module("basicsr.utils.img_process_util"), "filter2D", _contiguous_first)
+    """Let ``filter2D`` take images in any memory layout and of any size, mirrored as often as the kernel is larger."""
+    return replace_everywhere(import_module("basicsr.utils.img_process_util"), "filter2D", _filtering_all)
 
 
-def _contiguous_first(original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+def _filtering_all(original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     def filter_2d(img: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-        return original(img.contiguous(), kernel.contiguous())
+        (height, width), reach = img.shape[-2:], kernel.shape[-1] // 2
+        if min(height, width) <= reach:
+            img = import_module("usrda_plugin.archs.sides").mirrored(img, max(height, width) + reach)
+        return original(img.contiguous(), kernel.contiguous())[..., :height, :width]
 
     return filter_2d
