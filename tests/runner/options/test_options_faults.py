@@ -255,6 +255,7 @@ PATCHES = [
     ("network_d={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4}", 32, "takes patches of 128 pixels"),
     ("network_d={type: UNetDiscriminatorSN, num_in_ch: 3, num_feat: 4}", 36, "of which 8 divides the side, not 36"),
     ("network_g:scale=2", 34, "network_g (RRDBNet of scale 2) takes patches of which 4 divides the side, not 34"),
+    ("network_g={type: SwinIR, upscale: 4}", 32, "network_g (SwinIR, windows of 7) takes patches of which 28"),
 ]
 
 
