@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from usrda_plugin.runner.options.ground_truth import check_ground_truth
+from usrda_plugin.runner.options.loggers import check_loggers
 from usrda_plugin.runner.options.models import check_model_needs
+from usrda_plugin.runner.options.names import check_names
 from usrda_plugin.runner.options.review import Options, Review
 from usrda_plugin.runner.options.schema_data import dataset_model
 from usrda_plugin.runner.options.signals import check_signals
-
-LONGEST = 100  # bytes of a name; a file's has up to 255, with those of images and times beside it
 
 
 def check_phases(review: Review) -> None:
     """Check that every block and key is there that this phase reads, and none that it would stumble over."""
     for key in ("name", "model_type", "network_g", "datasets"):
         review.need((key,), "it is read by every run")
-    _check_name(review)
+    check_names(review)
     if review.is_train:
         _check_training(review)
     else:
@@ -24,21 +24,6 @@ def check_phases(review: Review) -> None:
         _check_dataset(review, phase, dataset)
     _check_set_names(review)
     check_ground_truth(review)
-
-
-def _check_name(review: Review) -> None:
-    name = review.at("name")
-    if isinstance(name, str) and (not name.strip() or name in (".", "..") or set(name) & set("/\\")):
-        review.fault(
-            ("name",),
-            f"expected a name for a folder below experiments/ or results/, found {name!r}",
-            "write a plain name",
-        )
-    for keys in (("name",), ("val", "suffix"), *(("datasets", phase, "name") for phase, _ in review.datasets())):
-        text = review.at(*keys)
-        if isinstance(text, str) and len(text.encode()) > LONGEST:
-            message = f"files are called by it, and it has {len(text)} characters"
-            review.fault(keys, message, f"write a name of {LONGEST} characters or less")
 
 
 def _check_training(review: Review) -> None:
@@ -57,12 +42,7 @@ def _check_training(review: Review) -> None:
         review.need(("logger", key), "BasicSR reads it in every iteration")
     if review.at("val") is not None:
         review.need(("val", "val_freq"), "validation needs to know when")
-    if review.at("logger", "wandb", "project") and not review.at("logger", "use_tb_logger"):
-        review.fault(
-            ("logger", "use_tb_logger"),
-            "W&B takes its numbers from TensorBoard's logger, which is off",
-            "set use_tb_logger: true",
-        )
+    check_loggers(review)
     check_model_needs(review)
     check_signals(review)
 

@@ -10,6 +10,7 @@ from usrda_plugin.runner.seams import (
     distributed,
     images,
     lmdb_clients,
+    loggers,
     messages,
     metrics,
     models,
@@ -55,6 +56,12 @@ SEAMS = [
         "recorded_command",
         "a line break in the command line ends up among the options of the saved file",
         options.record_command_on_one_line,
+    ),
+    Seam("full_log", "on a full disk each line of the log brings a traceback", loggers.survive_full_disk),
+    Seam(
+        "wandb",
+        "W&B that has no login, or no network, ends the start in a traceback of its own",
+        loggers.tell_why_wandb_refuses,
     ),
     Seam(
         "resume",
@@ -117,6 +124,12 @@ SEAMS = [
         "a network or state that cannot be written is ignored after three tries; a kill leaves half of one",
         models.write_whole_files,
     ),
+    Seam(
+        "guarded_steps",
+        "a loss or gradient that is not finite makes weights, moments, average and buffers nan, which are saved and"
+        " resumed from; training goes on to its end and exit code 0",
+        models.guard_steps,
+    ),
     Seam("ema_buffers", "the moving average of a network leaves out its buffers", models.average_buffers_too),
     Seam(
         "self_ensemble",
@@ -124,6 +137,11 @@ SEAMS = [
         models.self_ensemble_without_average,
     ),
     Seam("realesrgan_device", "Real-ESRGAN's models call .cuda() without asking", realesrgan.degrade_on_any_device),
+    Seam(
+        "realesrgan_pool",
+        "Real-ESRGAN's pool of training pairs is not saved: a resumed run fills it anew",
+        realesrgan.keep_pool,
+    ),
     Seam(
         "sinc_kernel",
         "prefetch_mode: cpu: its thread warns of a division by zero at the centre of a kernel, which is set afterwards",
