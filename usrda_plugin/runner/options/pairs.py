@@ -11,6 +11,7 @@ from usrda_plugin.runner.options.faults import some
 from usrda_plugin.runner.options.image_root import HEADERS, ImageRoot, Size, spread
 from usrda_plugin.runner.options.review import Options, Review
 from usrda_plugin.runner.options.roots import is_ours
+from usrda_plugin.runner.options.schema_data import dataset_model
 
 
 def pair_up(review: Review, phase: str, dataset: Options, roots: dict[str, ImageRoot]) -> Pairs:
@@ -67,7 +68,9 @@ def check_pair_sizes(review: Review, phase: str, dataset: Options, roots: dict[s
     gt, lq = roots["dataroot_gt"], roots["dataroot_lq"]
     chosen = spread(pairs, HEADERS)
     # of BasicSR's, one cuts no remainder off, and the others in validation alone
-    exact = not is_ours(dataset) and (phase == "train" or dataset.get("type") == "RealESRGANPairedDataset")
+    exact = not is_ours(dataset) and (
+        phase == "train" or dataset_model(dataset.get("type")).__name__ == "RealESRGANPairedDataset"
+    )
     misfits = []
     for left, right in chosen:
         large, small = gt.size(left), lq.size(right)
