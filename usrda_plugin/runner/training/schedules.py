@@ -99,9 +99,8 @@ def _put_settings(optimizer: Any, groups: list[dict[str, Any]]) -> list[tuple[st
 
 
 def _same(one: Any, other: Any) -> bool:
-    return (
-        list(one) == list(other) if isinstance(one, list | tuple) and isinstance(other, list | tuple) else one == other
-    )
+    both = isinstance(one, list | tuple) and isinstance(other, list | tuple)
+    return list(one) == list(other) if both else bool(one == other)
 
 
 def _kind(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from usrda_plugin.files import read_tensors
-from usrda_plugin.runner.training.changes import WAY, Change, changes, flat, refuse
+from usrda_plugin.runner.training.changes import WAY, changes, flat, refuse
 from usrda_plugin.runner.training.claim import Claim
 from usrda_plugin.runner.training.position import check_processes
 from usrda_plugin.runner.training.run import Run
@@ -57,12 +57,9 @@ class Training:
             if self.claim:
                 Sets.of(opt).clear()
             run.opt, run.options = opt, flat(opt)
-            self.state = state = theirs["load_resume_state"](opt)
-            if state is not None:
-                _check_end(opt, int(state["iter"]))
-                run.restored = _beside(opt)
-                run.changes = self._changes(int(state["iter"]))
-            return state
+            self.state = theirs["load_resume_state"](opt)
+            self._look_beside(opt)
+            return self.state
 
         def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> Any:
             loaders = theirs["create_train_val_dataloader"](opt, logger)
@@ -76,28 +73,35 @@ class Training:
         def build_model(opt: dict[str, Any]) -> Any:
             if self.claim:
                 self.claim.settle()
-            try:
-                model = theirs["build_model"](opt)
-            except FileNotFoundError as error:
-                if self.state is None:
-                    raise
-                raise ValueError(f"{error}; checkpoint {self.state['iter']} was trained without it. {WAY}") from error
-            if self.state is not None:
-                _check_networks(opt, model, self.state)
+            model = self._built(theirs["build_model"], opt)
             run.attach(model)
             return model
 
         return {function.__name__: function for function in
                 (load_resume_state, create_train_val_dataloader, init_tb_loggers, build_model)}  # fmt: skip
 
-    def _changes(self, iteration: int) -> list[Change] | None:
-        """How the options differ from those of the checkpoint; None where it has kept none. Raises ValueError."""
+    def _look_beside(self, opt: dict[str, Any]) -> None:
+        """Take what stands beside the state, if the run goes on from one. Raises ValueError where it does not fit."""
+        if self.state is None:
+            return
+        iteration = int(self.state["iter"])
+        _check_end(opt, iteration)
+        self.run.restored = _beside(opt)
         saved = (self.run.restored or {}).get("options")
-        if saved is None:
-            return None
-        found = changes(saved, self.run.options)
-        refuse(found, iteration)
-        return found
+        if saved is not None:
+            self.run.changes = changes(saved, self.run.options)
+            refuse(self.run.changes, iteration)
+
+    def _built(self, build_model: Callable[..., Any], opt: dict[str, Any]) -> Any:
+        """The model. Raises ValueError where the checkpoint has not the networks that it trains, or has more."""
+        if self.state is None:
+            return build_model(opt)
+        try:
+            model = build_model(opt)
+        except FileNotFoundError as error:
+            raise ValueError(f"{error}; checkpoint {self.state['iter']} was trained without it. {WAY}") from error
+        _check_networks(opt, model, self.state)
+        return model
 
     def _last_epoch(self, loader: Any, epochs: int, total: int) -> int:
         """BasicSR's last epoch, or a later one where those before a resume were shorter than epochs are now."""
