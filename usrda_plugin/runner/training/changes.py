@@ -48,7 +48,7 @@ TABLE = (
     Row("datasets:train:num_prefetch_queue", "applied", "samples stay the same"),
     Row("datasets:train:persistent_workers", "applied", "samples stay the same"),
     Row("datasets:train:pin_memory", "applied", "samples stay the same"),
-    Row("datasets:train:keep_decoded", "applied", "samples stay the same"),
+    Row("datasets:train:cache_in_memory", "applied", "samples stay the same"),
     Row("datasets:train:name", "applied", "nothing else changes"),
     Row("datasets:train:batch_size_per_gpu", "reported", "the stream goes on at the next sample that was not used"),
     Row("datasets:train:seed", "reported", SAME_SAMPLES),
