@@ -16,8 +16,8 @@ from basicsr.archs.rrdbnet_arch import RRDBNet
 from torch import nn
 
 from tests.models.test_usrda_model import build
-from usrda_plugin.files import UnreadableFileError, read_tensors
-from usrda_plugin.interop import open_network, read_weights
+from usrda_plugin.weights import UnreadableFileError, read_tensors
+from usrda_plugin.interop import identify, open_network
 from usrda_plugin.losses.vgg import load_vgg
 from usrda_plugin.metrics.alexnet import read_alexnet
 from usrda_plugin.runner.options import weights_fit
@@ -49,7 +49,7 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
     return {
         "read_tensors": read_tensors,
         "read_tensors, mapped": lambda file: read_tensors(file, mapped=True),
-        "upscaling": read_weights,
+        "upscaling": identify,
         "training: generator": lambda file: model.load_network(model.net_g, str(file)),
         "training: critic": lambda file: model.load_network(model.critics["t"], str(file)),
         "BasicSR's networks": lambda file: base.load_network(nn.Linear(3, 2), str(file)),
