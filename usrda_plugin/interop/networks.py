@@ -84,7 +84,7 @@ def identify(
 
 def _holds_tensors(value: object) -> bool:
     return isinstance(value, Tensor) or (
-        isinstance(value, Mapping) and any(isinstance(each, Tensor | Mapping) for each in value.values())
+        isinstance(value, Mapping) and any(_holds_tensors(each) for each in value.values())
     )
 
 

@@ -51,7 +51,7 @@ def fit(network: nn.Module, content: Mapping[str, Any], param_key: str | None, p
 
 
 def fit_parts(own: Own, content: Mapping[str, Any], param_key: str | None, part: str | None, what: str) -> Weights:
-    """As ``fit``, for the weights ``own`` of a ``USRDANet``, or for one ``part`` of it, which messages call ``what``."""
+    """As ``fit``, for the weights ``own`` of a ``USRDANet`` or one ``part`` of it, called ``what`` in messages."""
     if part is None:
         return _strictly(_best(content, param_key, own, lambda weights: _as_usrdanet(weights, own)), what)
     of_it = {name: value for name, value in own.items() if name.startswith(f"{part}.")}

@@ -23,6 +23,7 @@ NETWORK = "network"
 
 EXPECTED = "a file of torch.save or safetensors"
 SAVE_AGAIN = "save the state dict alone: torch.save({'params': network.state_dict()}, file)"
+TRUSTED = f"where you trust the file, {SAVE_AGAIN}, or give one saved by torch.save"
 # what torch says of a pickle that wants more than tensors
 _OF_CODE = ("Can only create", "Can only build", "Trying to call reduce")
 
@@ -49,8 +50,8 @@ def shown_path(file: str | Path) -> str:
 def read_tensors(file: str | Path, *, mapped: bool = False) -> dict[str, Any]:
     """What a file of torch.save or safetensors holds, by name, on the CPU; its name does not matter, its content does.
 
-    ``mapped`` leaves tensors on the disk till used, where they lie there as they are. What safetensors' metadata says of
-    the network stands below "network", as in other files. Raises FileNotFoundError where there is no such file,
+    ``mapped`` leaves tensors on the disk till used, where they lie there as they are. What the metadata of safetensors
+    say of the network stands below "network", as in other files. Raises FileNotFoundError where there is no such file,
     UnreadableFileError (a ValueError) for what is in it.
     """
     path = find(file)
@@ -92,13 +93,11 @@ def _read_torch(path: Path, mapped: bool) -> Any:
         wanted = re.search(r"GLOBAL (\S+)", str(error))
         if wanted or any(words in str(error) for words in _OF_CODE):
             what = shown(wanted[1]) if wanted else "objects"
-            found = f"other pickled objects, which could run code and are not loaded ({what})"
+            found = f"other pickled objects ({what}), which could run code and are not loaded"
             expected = "tensors, numbers and containers of these"
-            raise UnreadableFileError(
-                path, "code", found, f"where you trust the file, {SAVE_AGAIN}", expected
-            ) from None
+            raise UnreadableFileError(path, "code", found, TRUSTED, expected) from None
         found = "a pickle that torch.save has not written, which could run code and is not loaded"
-        raise UnreadableFileError(path, "other", found, f"where you trust the file, {SAVE_AGAIN}") from None
+        raise UnreadableFileError(path, "other", found, TRUSTED) from None
     except Exception as error:  # of a damaged file any part can be the first that makes no sense
         raise _damaged(path, error) from None
 

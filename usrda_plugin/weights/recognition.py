@@ -27,7 +27,7 @@ RRDB_LAYERS = {"conv_first.weight", "conv_body.weight", "conv_hr.weight", "conv_
 def recognise(weights: Named) -> tuple[Description, Named]:
     """The ``type`` and arguments of the USRDANet, RRDBNet or SRVGGNetCompact that has these weights, and its names.
 
-    Names may have a prefix, or be those of ESRGAN's older layouts. Raises ValueError where names and shapes do not tell.
+    Names may have a prefix or be those of ESRGAN's older layouts. Raises ValueError where names and shapes do not tell.
     """
     for reading in readings(without_extras(weights)):
         kind = told_apart(reading)
@@ -146,12 +146,12 @@ def _is_compact(weights: Weights) -> bool:
 
 
 def _compact(weights: Weights) -> Description:
-    first, last = _tensor(weights, "body.0.weight"), weights[f"body.{_count(weights, 'body') - 1}.weight"]
     if "body.1.weight" not in weights:
         raise ValueError(
             "expected PReLU's weights, found a SRVGGNetCompact with another activation, which its weights do not"
             " tell; name the network by its option file: --opt FILE"
         )
+    first, last = _tensor(weights, "body.0.weight"), weights[f"body.{_count(weights, 'body') - 1}.weight"]
     num_in_ch = first.shape[1]
     upscale = isqrt(len(last) // num_in_ch)
     if upscale**2 * num_in_ch != len(last):

@@ -121,7 +121,7 @@ def _told(file: Path, fault: UnreadableFileError, wanted: Content) -> tuple[str,
     """What is wrong with a file, and what to do."""
     name = shown_path(file)
     messages = {
-        "code": f"{name} holds Python code or objects ({fault.found}), which are not loaded",
+        "code": f"{name} holds Python code or objects, which are not loaded",
         "other": f"{name} is not a file of {wanted.noun}, but {fault.found}",
         "damaged": f"{name} cannot be opened as {wanted.noun}: it is {fault.found}",
         "unnamed": f"{name} holds {fault.found}, not {wanted.noun}",
