@@ -61,7 +61,7 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_read(
     ("odd", "said"),
     [
         (torch.zeros(1).expand(10**12), "made out of 4 bytes"),
-        (torch.sparse_coo_tensor([[0]], [1.0], (10**12,)), "a sparse tensor"),
+        (torch.sparse_coo_tensor([[0]], [1.0], (10**12,), check_invariants=True), "a sparse tensor"),
         (torch.zeros(3, device="meta"), "a meta tensor"),
     ],
 )
@@ -71,12 +71,10 @@ def test_tensors_that_are_not_what_they_say_are_refused(odd: torch.Tensor, said:
         read_tensors(file)
 
 
-@pytest.mark.parametrize(
-    "name", ["body.99999999999.weight", "body.99999999.rdb1.conv1.weight", f"body.{'9' * 6000}.weight"]
-)
+@pytest.mark.parametrize("number", ["99999999999", "99999999.rdb1.conv1", "9" * 6000])
 @pytest.mark.parametrize("others", [{}, rrdbnet().state_dict()])
-def test_a_number_in_a_name_is_not_counted_up_to(name: str, others: dict[str, Any], file: Path) -> None:
-    torch.save({**others, name: torch.zeros(4, 4, 3, 3)}, file)
+def test_a_number_in_a_name_is_not_counted_up_to(number: str, others: dict[str, Any], file: Path) -> None:
+    torch.save({**others, f"body.{number}.weight": torch.zeros(4, 4, 3, 3)}, file)
     with pytest.raises(ValueError, match="expected"):
         open_network(file)
 
@@ -101,16 +99,11 @@ def test_a_description_cannot_ask_for_a_larger_network_than_the_file_holds(
 def test_a_description_opens_no_other_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = file.with_name("other.pth")
     torch.save({"params": {}}, other)
+    monkeypatch.setattr("usrda_plugin.interop.networks._construct", lambda *_: pytest.fail("it was built"))
     for description in ({"type": "SpyNet", "load_path": str(other)}, {"type": "BasicVSR", "spynet_path": str(other)}):
         torch.save({"params": rrdbnet().state_dict(), "network": description}, file)
-        opened, load = [], torch.load
-        with monkeypatch.context() as patch:
-            patch.setattr(
-                torch, "load", lambda path, *args, **more: (opened.append(Path(path)), load(path, *args, **more))[1]
-            )
-            with pytest.raises(ValueError, match="which a file cannot ask for by itself; .*--opt FILE"):
-                open_network(file)
-        assert opened == [file]
+        with pytest.raises(ValueError, match=r"a file cannot ask for by itself; .*--opt"):
+            open_network(file)
 
 
 def test_codes_in_names_do_not_reach_the_terminal(file: Path) -> None:
@@ -153,7 +146,7 @@ def test_archives_are_told_by_what_is_in_them(file: Path) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("model/data.pkl", b"")
         archive.writestr("model/constants.pkl", b"")
-    with pytest.raises(UnreadableFileError, match="TorchScript.*give the state dict"):
+    with pytest.raises(UnreadableFileError, match=r"TorchScript.*give the state dict"):
         read_tensors(file)
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("net_g.pth", b"")

@@ -48,7 +48,9 @@ def in_basicsr_names(weights: Weights | Mapping[str, Tensor]) -> Weights:
     weights = dict(weights)
     if _is_first(weights):
         tail = _tail(weights)
-        renamed = _renamed(weights, FIRST, {} if tail is None else tail)
+        if tail is None:
+            return weights
+        renamed = _renamed(weights, FIRST, tail)
     elif any(re.match(r"RRDB_trunk\.", name, re.IGNORECASE) for name in weights):
         renamed = _renamed(weights, SECOND, {})
     else:

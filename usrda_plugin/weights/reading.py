@@ -116,7 +116,10 @@ def _load(path: Path, mapped: bool) -> Any:
         mapped = False  # the format before PyTorch 1.6 cannot be
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a pickle's protocol; what cannot be read is told as an error
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        if path.suffix != ".safetensors":
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        with path.open("rb") as opened:  # of a file without a name torch looks at the content too
+            return torch.load(opened, map_location="cpu", weights_only=True)
 
 
 def _read_safetensors(path: Path) -> Mapping[str, Any]:
