@@ -77,6 +77,8 @@ LAYOUTS: dict[str, Callable[[Weights], Any]] = {
     "model.generator.module.": lambda weights: {"state_dict": prefixed("model", "generator", "module")(weights)},
     "compiled blocks": compiled_blocks,
     "several networks by prefix": of_lightning,
+    "containers in containers": lambda weights: {"params": {"RRDBNet": {"net": weights}}},
+    "another spelling": lambda weights: {"params-ema": weights, "epoch": 3},
     "counters beside": lambda weights: {**prefixed("module")(weights), "n_averaged": torch.tensor(3)},
 }
 
@@ -171,6 +173,7 @@ def test_a_critic_or_a_state_is_told_with_the_file_to_give(critic: nn.Module | N
     for attempt in (lambda: open_network(saved(tmp_path, content)), lambda: fit(rrdbnet(), content, "params")):
         with pytest.raises(ValueError, match=r"net_g_\*\.pth") as refusal:
             attempt()
+        assert str(refusal.value).count("net_g_*.pth") == 1
         assert ("training state" if critic is None else "critic") in str(refusal.value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
@@ -120,7 +121,9 @@ def build(identified: Identified) -> nn.Module:
         network = _construct(path, network_class, arguments)
         fitting = fit(network, weights, None)
     except MisfitError as misfit:
-        fault = misfit.fault.replace("expected weights of", f"expected weights of {_spelt(description)}, that is", 1)
+        fault = re.sub(
+            "^expected weights of [^;]*?, found", f"expected weights of {_spelt(description)}, found", misfit.fault
+        )
         raise ValueError(f"{shown_path(path)}: {fault}; {misfit.remedy or remedy}") from None
     network.load_state_dict({name: value.float() for name, value in fitting.items()}, strict=False)
     return network.eval().requires_grad_(False)

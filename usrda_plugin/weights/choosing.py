@@ -66,13 +66,15 @@ def candidates(content: Mapping[str, Any], param_key: str | None) -> list[Chosen
     The two usual keys serve for one another, and for weights that stand elsewhere. Raises ValueError where there are
     none, naming what there is.
     """
-    if param_key in content or param_key not in (None, *USUAL_KEYS):
+    if param_key not in (None, *USUAL_KEYS):
         return [_exactly(content, str(param_key))]
     found = sorted(_sets(content), key=lambda each: _rank(each.key))
     if not found:
         raise _nothing(content)
-    other = [each for each in found if each.key in USUAL_KEYS]
-    return other if param_key in USUAL_KEYS and other else found
+    exact = [each for each in found if each.key == param_key]
+    if exact or param_key != "params":
+        return exact or found
+    return [each for each in found if each.key in USUAL_KEYS] or found
 
 
 def _exactly(content: Mapping[str, Any], param_key: str) -> Chosen:

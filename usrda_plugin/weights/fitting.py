@@ -119,7 +119,9 @@ def _best(content: Mapping[str, Any], param_key: str | None, own: Own, renamed: 
         sets = candidates(content, param_key)
     except ValueError as fault:
         kind = kind_of_content(content)
-        raise MisfitError(str(fault), "" if kind is None else kind.remedy) from None
+        if kind is not None:
+            raise MisfitError(f"expected weights of a network, found {kind.found}", kind.remedy) from None
+        raise MisfitError(str(fault)) from None
     for weights, key in sets:
         for reading in readings(weights):
             for named in map(lambda each: without_extras(each, own), renamed(reading)):  # noqa: C417
