@@ -121,9 +121,8 @@ def build(identified: Identified) -> nn.Module:
         network = _construct(path, network_class, arguments)
         fitting = fit(network, weights, None)
     except MisfitError as misfit:
-        fault = re.sub(
-            "^expected weights of [^;]*?, found", f"expected weights of {_spelt(description)}, found", misfit.fault
-        )
+        said = f"expected weights of {_spelt(description)}, found"
+        fault = re.sub(r"^expected weights of [^;]*?, found", lambda _: said, misfit.fault)
         raise ValueError(f"{shown_path(path)}: {fault}; {misfit.remedy or remedy}") from None
     network.load_state_dict({name: value.float() for name, value in fitting.items()}, strict=False)
     return network.eval().requires_grad_(False)

@@ -115,14 +115,7 @@ def _as_usrdanet(weights: Weights, own: Own) -> Iterator[Weights]:
 def _best(content: Mapping[str, Any], param_key: str | None, own: Own, renamed: Renaming) -> tuple[Chosen, str]:
     """The weights in a file that fit, or fit best, and what keeps them from it, "" for nothing."""
     best: tuple[int, Chosen, str] | None = None
-    try:
-        sets = candidates(content, param_key)
-    except ValueError as fault:
-        kind = kind_of_content(content)
-        if kind is not None:
-            raise MisfitError(f"expected weights of a network, found {kind.found}", kind.remedy) from None
-        raise MisfitError(str(fault)) from None
-    for weights, key in sets:
+    for weights, key in _found(content, param_key):
         for reading in readings(weights):
             for named in map(lambda each: without_extras(each, own), renamed(reading)):  # noqa: C417
                 misfit = differences(_needed(own, named), named)
@@ -134,6 +127,16 @@ def _best(content: Mapping[str, Any], param_key: str | None, own: Own, renamed: 
     if best is None:
         raise MisfitError("expected weights, found none")
     return best[1], best[2]
+
+
+def _found(content: Mapping[str, Any], param_key: str | None) -> list[Chosen]:
+    try:
+        return candidates(content, param_key)
+    except ValueError as fault:
+        kind = kind_of_content(content)
+        if kind is not None:
+            raise MisfitError(f"expected weights of a network, found {kind.found}", kind.remedy) from None
+        raise MisfitError(str(fault)) from None
 
 
 def _needed(own: Own, weights: Weights) -> Own:
