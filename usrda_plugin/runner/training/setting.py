@@ -10,13 +10,13 @@ from typing import Any
 
 from torch import nn
 
-from usrda_plugin.files import read_tensors
 from usrda_plugin.runner.training.changes import WAY, changes, flat, refuse
 from usrda_plugin.runner.training.claim import Claim
 from usrda_plugin.runner.training.position import check_processes
 from usrda_plugin.runner.training.run import Run
 from usrda_plugin.runner.training.sets import Sets
 from usrda_plugin.runner.training.stopping import StopWish
+from usrda_plugin.weights import read_tensors
 
 Substitutes = dict[str, Callable[..., Any]]
 
