@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from usrda_plugin.data.pictures import WRITTEN
 from usrda_plugin.data.stores import IMAGE_SUFFIXES, is_listed
-from usrda_plugin.inference.pictures import WRITTEN
 
 Existing = Literal["refuse", "skip", "overwrite"]
 Extension = Literal["auto", "png", "jpg", "webp"]

@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
+from usrda_plugin.data.pictures import Picture, check_size, read_picture, write_picture
 from usrda_plugin.inference.jobs import Job
 from usrda_plugin.inference.memory import is_out_of_memory
-from usrda_plugin.inference.pictures import Picture, check_size, read_picture, write_picture
 from usrda_plugin.inference.tiled import Progress
 from usrda_plugin.inference.upscaler import Upscaler
 
