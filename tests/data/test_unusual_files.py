@@ -142,7 +142,7 @@ def test_what_is_cut_off_is_told_before_any_decoder_sees_it(kind: str, monkeypat
     decode_colour(whole, "here")
     imfrombytes(whole)
     for length in range(8, len(whole), 7):
-        with pytest.raises(ValueError, match="here: .*that is cut off"):
+        with pytest.raises(ValueError, match=r"here: .*that is cut off"):
             decode_colour(whole[:length], "here")
         with pytest.raises(ValueError, match="that is cut off"):
             imfrombytes(whole[:length])

@@ -76,7 +76,7 @@ _KNOWN: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
         (rb"\x8aMNG", "an MNG animation", "export its frames as PNG"),
         (rb"\x8bJNG", "a JNG image", CONVERT),
         (rb"\x0a[\x00\x02-\x05]\x01[\x01\x02\x04\x08]", "a PCX image", CONVERT),
-        (rb"\0\0[\x01\x02]\0.\0", "an icon (ICO, CUR)", CONVERT),
+        (rb"\0\0[\x01\x02]\0[^\0]\0", "an icon (ICO, CUR)", CONVERT),
         (rb"SIMPLE  =", "a FITS image", CONVERT),
         (rb".{128}DICM", "a DICOM image", CONVERT),
         (rb"\x93NUMPY", "a NumPy array", "save it as PNG"),

@@ -71,9 +71,9 @@ def look(read: Read, length: int) -> Header:
     except (struct.error, ValueError, IndexError):
         raise cut_off("TIFF") from None
     height, width = directory.number(_HEIGHT, 0), directory.number(_WIDTH, 0)
-    layout = _layout(directory, "<" if read(0, 2) == b"II" else ">")
     if not height * width:
-        raise damaged("TIFF", "its tags")
+        raise cut_off("TIFF")  # zeros where the tags should be
+    layout = _layout(directory, "<" if read(0, 2) == b"II" else ">")
     _check(layout)
     places, lengths, *_ = _blocks(directory, height, width)
     if not places or max(place + size for place, size in zip(places, lengths, strict=True)) > length:

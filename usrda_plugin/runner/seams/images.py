@@ -19,7 +19,7 @@ class NamedBytes(bytes):
 
 
 def read_images_as_ours() -> bool:
-    """Decode by this package's reader, which names the file where BasicSR goes on with ``None`` or with other levels."""
+    """Decode as our data sets do, and name the file where BasicSR goes on with ``None`` or other levels."""
     replace(import_module("basicsr.utils.file_client").FileClient, "get", _with_source)
     return replace_everywhere(import_module("basicsr.utils.img_util"), "imfrombytes", _by_our_reader)
 
