@@ -1,4 +1,4 @@
-"""All combinations of format, colour model, bits and alpha that Pillow and tifffile write: read right, or refused by name.
+"""All combinations of format, model, bits and alpha that Pillow and tifffile write: read right, or refused by name.
 
 Pillow and tifffile, or the levels that were written, are the second opinion.
 """
@@ -284,10 +284,11 @@ TAILS: dict[str, bytes] = {
     "zeros in a lossless WebP": cut_and_filled(saved(PHOTOGRAPH, "WEBP", lossless=True), bytes),
     "zeros in an AVIF": cut_and_filled(saved(PHOTOGRAPH, "AVIF"), bytes),
     "zeros in a GIF": cut_and_filled(saved(PHOTOGRAPH, "GIF"), bytes),
+    "zeros in a TIFF of tifffile": cut_and_filled(by_tifffile(np.asarray(PHOTOGRAPH), compression="zlib"), bytes),
     "zeros in a JPEG 2000": cut_and_filled(saved(PHOTOGRAPH, "JPEG2000"), bytes),
     **{
         f"zeros in a TIFF of {packing}": cut_and_filled(saved(PHOTOGRAPH, "TIFF", compression=packing), bytes)
-        for packing in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd")
+        for packing in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd")
     },
 }
 

@@ -88,8 +88,8 @@ def upscale_picture(
 ) -> Picture:
     """The HR picture, with as many bits and channels and all else that the LR picture carries.
 
-    Colours beneath full transparency are those of the nearest pixel that is seen. Alpha goes through the network as a gray image, or is enlarged by bicubic interpolation. Raises ValueError for what
-    the network does not take.
+    Colours beneath full transparency are those of the nearest pixel that is seen. Alpha goes through the network as a
+    gray image, or is enlarged by bicubic interpolation. Raises ValueError for what the network does not take.
     """
     alpha = None if picture.alpha is None else _enlarge_alpha(upscaler, picture.alpha, alpha_by)
     colour = picture.colour if picture.alpha is None else carry_colours_outwards(picture.colour, picture.alpha)

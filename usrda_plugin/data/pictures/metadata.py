@@ -70,7 +70,8 @@ def exif_of_size(block: bytes, height: int, width: int) -> bytes:
     """Return a block of EXIF whose tags of the size in pixels, where it has them, are these."""
     exif = Image.Exif()
     exif.load(b"Exif\0\0" + block)
-    for tags, directory in zip(_WIDTHS_AND_HEIGHTS, (exif, exif.get_ifd(_EXIF)), strict=True):
+    directories_ = (exif, exif.get_ifd(_EXIF) if _EXIF in exif else {})
+    for tags, directory in zip(_WIDTHS_AND_HEIGHTS, directories_, strict=True):
         for tag, side in zip(tags, (width, height), strict=True):
             if tag in directory:
                 directory[tag] = side

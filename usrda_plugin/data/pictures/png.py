@@ -178,6 +178,8 @@ def _alpha_of_key(colour: np.ndarray, key: bytes, depth: int) -> np.ndarray | No
 def without_pixels(content: bytes) -> bytes:
     """A PNG whose parts behind the pixels stand before them, and of these the first part alone: for its other words."""
     parts = chunks(content)
-    words = [part for part in parts if part.kind not in (b"IDAT", b"IEND", b"fdAT", b"fcTL")]
     pixels = [part for part in parts if part.kind == b"IDAT"][:1]
+    words = [part for part in parts if part.kind not in (b"IDAT", b"IEND", b"fdAT")]
+    # that of the first picture of an animation stands before its pixels
+    words = [part for part in words if part.kind != b"fcTL" or part.start < pixels[0].start]
     return b"".join((SIGNATURE, *(content[part.start : part.stop] for part in (*words, *pixels)), END))
