@@ -35,11 +35,15 @@ class Chunk(NamedTuple):
 
 
 class Detail(NamedTuple):
-    """Bits of a sample, the kind of colour as the header says it, and whether rows are interlaced."""
+    """Bits of a sample, the kind of colour as the header says it, whether rows are interlaced.
+
+    ``is_plain``: nothing stands before the pixels that libpng would complain of.
+    """
 
     depth: int
     model: int
     is_interlaced: bool
+    is_plain: bool
 
 
 def has_end(read: Read, length: int) -> bool:
@@ -62,14 +66,16 @@ def look(read: Read, length: int) -> Header:
     is_whole = start[12:16] == b"IHDR" and zlib.crc32(start[12:29]) == int.from_bytes(start[29:33], "big")
     if not is_whole or not width * height or depth not in _DEPTHS.get(model, ()) or (packing, filtering) != (0, 0):
         raise damaged("PNG", "its header")
-    exif, has_key = _before_pixels(read, length)
-    is_quick = depth == 8 and model == _RGB and not has_key
-    return Header("PNG", height, width, orientation_of(exif), is_quick, Detail(depth, model, bool(interlace)))
+    exif, kinds = _before_pixels(read, length)
+    is_quick = depth == 8 and model == _RGB and b"tRNS" not in kinds
+    detail = Detail(depth, model, bool(interlace), kinds <= {*_CRITICAL, *_SILENT})
+    return Header("PNG", height, width, orientation_of(exif), is_quick, detail)
 
 
 def quick(content: bytes | memoryview, header: Header, order: int) -> np.ndarray | None:
-    """Decode 8 bit RGB without alpha, channels in OpenCV's ``order``. Raises Refused for a wrong checksum."""
-    return decode_by_opencv(_essence(content, chunks(content)), order | cv2.IMREAD_IGNORE_ORIENTATION)
+    """Decode 8 bit RGB without alpha, channels in OpenCV's ``order``; None, or Refused, for what is damaged."""
+    plain = content if header.detail.is_plain else _essence(content, chunks(content))
+    return decode_by_opencv(plain, order | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
 def planes(content: bytes | memoryview, header: Header) -> Planes:
@@ -116,18 +122,18 @@ def _essence(content: bytes | memoryview, parts: list[Chunk]) -> bytes | memoryv
     return b"".join((SIGNATURE, *kept))
 
 
-def _before_pixels(read: Read, length: int) -> tuple[bytes, bool]:
-    """The EXIF block and whether there is a transparent colour; EXIF may also stand behind the pixels, near the end."""
-    place, exif, has_key = len(SIGNATURE), b"", False
+def _before_pixels(read: Read, length: int) -> tuple[bytes, set[bytes]]:
+    """The EXIF block, which may also stand behind the pixels near the end, and the kinds of parts before the pixels."""
+    place, exif, kinds = len(SIGNATURE), b"", set[bytes]()
     while place + 12 <= length:
         size, kind = struct.unpack(">I4s", read(place, place + 8))
         if kind in (b"IDAT", b"IEND"):
             break
         if kind == b"eXIf":
             exif = read(place + 8, place + 8 + size)
-        has_key = has_key or kind == b"tRNS"
+        kinds.add(kind)
         place += 12 + size
-    return exif or _behind_pixels(read(max(length - _TAIL, 0), length)), has_key
+    return exif or _behind_pixels(read(max(length - _TAIL, 0), length)), kinds
 
 
 def _behind_pixels(tail: bytes) -> bytes:
