@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from usrda_plugin.choices import Extension
 from usrda_plugin.data.pictures import WRITTEN
 from usrda_plugin.data.stores import IMAGE_SUFFIXES, is_listed
 
 Existing = Literal["refuse", "skip", "overwrite"]
-Extension = Literal["auto", "png", "jpg", "webp"]
 Given = Literal["file", "folder", "pattern"]
 
 

@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from usrda_plugin.choices import AlphaBy
 from usrda_plugin.data.pictures import Picture, check_size, read_picture, write_picture
 from usrda_plugin.inference.jobs import Job
 from usrda_plugin.inference.memory import is_out_of_memory
@@ -18,7 +19,6 @@ from usrda_plugin.inference.tiled import Progress
 from usrda_plugin.inference.transparency import carry_colours_outwards
 from usrda_plugin.inference.upscaler import Upscaler
 
-AlphaBy = Literal["network", "bicubic"]
 AHEAD = 2  # images read before their turn
 BEHIND = 1  # results that wait to be written; they are large
 

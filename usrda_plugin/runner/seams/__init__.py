@@ -4,45 +4,44 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from usrda_plugin import before_basicsr
 from usrda_plugin.runner.seams import (
     data,
     distributed,
     images,
-    imports,
     lmdb_clients,
+    loggers,
+    messages,
     metrics,
     models,
     options,
     realesrgan,
     registry,
     resume,
+    validation,
     vgg,
     weights,
 )
 from usrda_plugin.runner.seams.record import Seam
 
-__all__ = ["IMPORT_SEAMS", "SEAMS", "Seam", "apply_import_seams", "apply_seams", "seam_states"]
+__all__ = ["SEAMS", "Seam", "apply_seams", "seam_states"]
 
-IMPORT_SEAMS = [
+SEAMS = [
     Seam(
         "torchvision_operators",
         "CPU torch beside a torchvision built for CUDA: operator torchvision::nms does not exist",
-        imports.define_torchvision_operators,
+        before_basicsr.define_torchvision_operators,
     ),
     Seam(
         "functional_tensor",
         "import fails: torchvision 0.17 and newer have no transforms.functional_tensor",
-        imports.restore_functional_tensor,
+        before_basicsr.restore_functional_tensor,
     ),
     Seam(
         "scipy_filters",
         "import warns, and fails from SciPy 2.0 on: scipy.ndimage.filters is gone there",
-        imports.restore_scipy_filters,
+        before_basicsr.restore_scipy_filters,
     ),
-]
-
-SEAMS = [
-    *IMPORT_SEAMS,
     Seam(
         "registry_lookup",
         "an unknown type gives a bare KeyError after a misleading line",
@@ -57,6 +56,12 @@ SEAMS = [
         "recorded_command",
         "a line break in the command line ends up among the options of the saved file",
         options.record_command_on_one_line,
+    ),
+    Seam("full_log", "on a full disk each line of the log brings a traceback", loggers.survive_full_disk),
+    Seam(
+        "wandb",
+        "W&B that has no login, or no network, ends the start in a traceback of its own",
+        loggers.tell_why_wandb_refuses,
     ),
     Seam(
         "resume",
@@ -119,6 +124,12 @@ SEAMS = [
         "a network or state that cannot be written is ignored after three tries; a kill leaves half of one",
         models.write_whole_files,
     ),
+    Seam(
+        "guarded_steps",
+        "a loss or gradient that is not finite makes weights, moments, average and buffers nan, which are saved and"
+        " resumed from; training goes on to its end and exit code 0",
+        models.guard_steps,
+    ),
     Seam("ema_buffers", "the moving average of a network leaves out its buffers", models.average_buffers_too),
     Seam(
         "self_ensemble",
@@ -127,36 +138,62 @@ SEAMS = [
     ),
     Seam("realesrgan_device", "Real-ESRGAN's models call .cuda() without asking", realesrgan.degrade_on_any_device),
     Seam(
+        "realesrgan_pool",
+        "Real-ESRGAN's pool of training pairs is not saved: a resumed run fills it anew",
+        realesrgan.keep_pool,
+    ),
+    Seam(
         "sinc_kernel",
         "prefetch_mode: cpu: its thread warns of a division by zero at the centre of a kernel, which is set afterwards",
         realesrgan.make_sinc_kernels_quietly,
     ),
-    Seam("filter_layout", "filter2D views tensors that are not contiguous", realesrgan.filter_any_layout),
+    Seam(
+        "filter_layout",
+        "filter2D views tensors that are not contiguous, and refuses images of half its kernel's size",
+        realesrgan.filter_any_layout,
+    ),
+    Seam(
+        "validation",
+        "pictures of images that have one name, in one set or in several, overwrite each other; a side that the network"
+        " does not take, a metric without ground truth and a full disk end the run; all processes wait for the first;"
+        " a metric that was never defined has a best value",
+        validation.validate_in_one_way,
+    ),
+    Seam(
+        "last_validation",
+        "the validation after training has a number above the last iteration's, and repeats what was just done",
+        validation.validate_the_end_once,
+    ),
+    Seam(
+        "time_left",
+        "the last iteration is said to end in -1 day, and one iteration too many counts as done",
+        messages.estimate_the_time_left,
+    ),
+    Seam(
+        "several_sets",
+        "several validation sets are warned of in each validation, as if the model did not take them",
+        messages.know_several_validation_sets,
+    ),
+    Seam(
+        "steps_on_board",
+        "TensorBoard shows twice what was logged after the checkpoint from which a run goes on",
+        messages.log_each_step_once,
+    ),
     Seam("vgg_on_disk", "the perceptual loss downloads VGG in the middle of the start", vgg.find_vgg_on_disk),
 ]
 
 _states: dict[str, bool] = {}
 
 
-def apply_import_seams() -> None:
-    """Install what ``import basicsr`` needs; a second call does nothing."""
-    _apply(IMPORT_SEAMS)
-
-
 def apply_seams() -> None:
     """Import BasicSR and install every seam; a second call does nothing. Raises ImportError without BasicSR."""
-    apply_import_seams()
     import_module("basicsr")
-    _apply(SEAMS)
+    for seam in SEAMS:
+        if seam.name not in _states:
+            _states[seam.name] = seam.apply()
 
 
 def seam_states() -> list[tuple[Seam, str]]:
     """Each seam with ``applied``, ``not needed`` (by this BasicSR) or ``not installed``."""
     words = {True: "applied", False: "not needed", None: "not installed"}
     return [(seam, words[_states.get(seam.name)]) for seam in SEAMS]
-
-
-def _apply(seams: list[Seam]) -> None:
-    for seam in seams:
-        if seam.name not in _states:
-            _states[seam.name] = seam.apply()
