@@ -16,7 +16,7 @@ from usrda_plugin.data.pictures.picture import Header, Planes
 from usrda_plugin.data.pictures.refusal import cut_off, damaged, not_levels, unread
 from usrda_plugin.data.pictures.tags import Read, orientation_of
 
-_START, END = b"\xff\xd8", b"\xff\xd9"
+END = b"\xff\xd9"
 _SCAN, _END, _EXIF = 0xDA, 0xD9, 0xE1
 _FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # baseline, extended, progressive, and these with arithmetic coding
 _FRAMES_UNREAD = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} - set(_FRAMES)
@@ -103,8 +103,7 @@ def end_of_scans(content: bytes | memoryview, scan: int) -> int | None:
 
 def quick(content: bytes | memoryview, header: Header, order: int) -> np.ndarray | None:
     """Decode three channels in OpenCV's ``order``. Raises Refused where the rest is missing."""
-    is_plain = isinstance(content, bytes) and content.endswith(END) and content.find(_START, header.detail.scan) < 0
-    end = len(content) - len(END) if is_plain else _end(content, header)
+    end = _end(content, header)
     levels = decode_by_opencv(content, order | cv2.IMREAD_IGNORE_ORIENTATION)
     if levels is not None:
         _refuse_missing_rest(content, end, levels)
