@@ -178,10 +178,11 @@ def test_a_generator_that_rests_is_not_judged(tmp_path: Path, train: dict[str, A
     assert model.skipped_state() == {"g": 0, "d": 2}
 
 
-def test_buffers_of_a_batch_norm_are_given_back(tmp_path: Path) -> None:
-    model = make(tmp_path, "SRModel")
-    model.net_g.body.append(nn.BatchNorm2d(12))
-    model.net_g_ema.body.append(nn.BatchNorm2d(12))
+@pytest.mark.parametrize("ema_decay", [0, 0.5])
+def test_buffers_of_a_batch_norm_are_given_back(tmp_path: Path, ema_decay: float) -> None:
+    model = make(tmp_path, "SRModel", ema_decay=ema_decay)
+    for network in (model.net_g, *([model.net_g_ema] if ema_decay else [])):
+        network.body.append(nn.BatchNorm2d(12))
     step(model, 1, batch(1))
     before = everything(model)
     assert before["net_g.body.5.num_batches_tracked"] == 1

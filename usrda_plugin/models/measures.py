@@ -68,6 +68,18 @@ class Measures:
         """Whether a metric needs ground truth."""
         return needs_reference(self.in_tensors.get(name) or METRIC_REGISTRY.get(self.metrics[name]["type"]))
 
+    def undefine_last(self, is_finite: Tensor) -> None:
+        """Make the metrics of the last image nan, unless ``is_finite``, a flag on the device, says that it is one.
+
+        The levels of nan are those of black, which would be measured, and might be the best.
+        """
+        for series in self.values.values():
+            value = series[-1]
+            if isinstance(value, Tensor):
+                series[-1] = value.where(is_finite, nan)
+            elif not is_finite:
+                series[-1] = nan
+
     def found(self) -> Found:
         """What was measured; only here the host waits for the device."""
         return Found(self.images, {name: _read(series) for name, series in self.values.items()}, self.alone)

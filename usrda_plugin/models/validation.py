@@ -79,8 +79,9 @@ def measure(
         for number, sample in enumerate(samples):
             name = names[number] if names is not None else unused(Path(sample["lq_path"][0]).stem, taken)
             multiple = multiple or side_multiple(model, sample["lq"])
-            result, reference = tested(model, sample, multiple)
+            result, reference, is_finite = tested(model, sample, multiple)
             measures.add(name, result, reference)
+            measures.undefine_last(is_finite)
             if save_img:
                 writer.write(picture_path(opt, measures.dataset_name, name, current_iter), result[0])
             progress.update(1)
@@ -90,8 +91,11 @@ def measure(
     return measures.found()
 
 
-def tested(model: Any, sample: Sample, multiple: int) -> tuple[Tensor, Tensor | None]:
-    """The levels of what the model makes of a sample, and of its ground truth if there is one; on the device."""
+def tested(model: Any, sample: Sample, multiple: int) -> tuple[Tensor, Tensor | None, Tensor]:
+    """The levels of what the model makes of a sample, and of its ground truth if there is one; on the device.
+
+    The last one says whether it made finite numbers.
+    """
     on_device = {
         key: value.to(model.device, non_blocking=True) if isinstance(value, Tensor) else value
         for key, value in sample.items()
@@ -102,9 +106,9 @@ def tested(model: Any, sample: Sample, multiple: int) -> tuple[Tensor, Tensor | 
         model.test()
     visuals = visuals_of(model)
     reference = levels_of(visuals["gt"]) if "gt" in visuals else None
-    result = levels_of(visuals["result"])
+    result, is_finite = levels_of(visuals["result"]), visuals["result"].isfinite().all()
     forget_image(model)  # so that the next one has its memory
-    return result, reference
+    return result, reference, is_finite
 
 
 def forget_image(model: Any) -> None:

@@ -11,8 +11,7 @@ import pytest
 import torch
 from torchvision.models import alexnet
 
-from usrda_plugin.runner.options import Fault
-from usrda_plugin.runner.options.ground_truth import ground_truth_notes
+from usrda_plugin.runner.options import Fault, notes_on
 
 Options = dict[str, Any]
 Faults = Callable[..., list[Fault]]
@@ -270,6 +269,7 @@ PATCHES = [
     ("network_d={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4}", 32, "takes patches of 128 pixels"),
     ("network_d={type: UNetDiscriminatorSN, num_in_ch: 3, num_feat: 4}", 36, "of which 8 divides the side, not 36"),
     ("network_g:scale=2", 34, "network_g (RRDBNet of scale 2) takes patches of which 4 divides the side, not 34"),
+    ("network_g={type: SwinIR, upscale: 4}", 32, "network_g (SwinIR, windows of 7) takes patches of which 28"),
 ]
 
 
@@ -359,7 +359,7 @@ def test_metrics_with_truth_may_stand_where_one_set_has_it(testing: Options, loa
     del looks["dataroot_gt"]
     testing["datasets"]["test_2"] = looks
     loaded = load(testing, is_train=False)
-    assert list(ground_truth_notes(loaded)) == [
+    assert notes_on({**loaded, "is_train": False}) == [
         "Data set looks has no ground truth, so no psnr (test_2: SingleImageDataset)."
     ]
 

@@ -34,8 +34,8 @@ def ground_truth_notes(opt: Mapping[str, Any]) -> Iterator[str]:
     comparing = [
         name
         for name, metric in metrics.items()
-        if (function := find(METRICS, metric["type"])) and needs_reference(function)
+        if (function := find(METRICS, metric.get("type"))) and needs_reference(function)
     ]
     for phase, dataset in opt["datasets"].items() if comparing else ():
-        if phase != "train" and dataset["type"] == ALONE:
+        if phase != "train" and dataset.get("type") == ALONE:
             yield f"Data set {dataset['name']} has no ground truth, so no {', '.join(comparing)} ({phase}: {ALONE})."
