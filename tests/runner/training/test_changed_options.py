@@ -48,7 +48,9 @@ EXAMPLES: dict[str, tuple[dict[str, Any], str]] = {
         {"datasets": {"train": {"persistent_workers": False}}}, "datasets:train:persistent_workers"
     ),
     "datasets:train:pin_memory": ({"datasets": {"train": {"pin_memory": False}}}, "datasets:train:pin_memory"),
-    "datasets:train:cache_in_memory": ({"datasets": {"train": {"cache_in_memory": True}}}, "datasets:train:cache_in_memory"),
+    "datasets:train:cache_in_memory": (
+        {"datasets": {"train": {"cache_in_memory": True}}}, "datasets:train:cache_in_memory"
+    ),
     "datasets:train:name": ({"datasets": {"train": {"name": "others"}}}, "datasets:train:name"),
     "datasets:train:batch_size_per_gpu": (
         {"datasets": {"train": {"batch_size_per_gpu": 3}}}, "datasets:train:batch_size_per_gpu"
