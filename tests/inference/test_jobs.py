@@ -21,7 +21,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def targets(places: list[str], naming: Naming = Naming(), output: str = "out") -> list[str]:  # noqa: B008
-    return [job.target.as_posix() for job in plan_jobs(list_images(places), Path(output), naming)]
+    return [job.target.as_posix() for job in plan_jobs(list_images(places).images, Path(output), naming).jobs]
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,6 @@ def test_two_inputs_never_share_a_result(photos: Path) -> None:
 
 
 def test_a_job_is_two_paths(photos: Path) -> None:
-    assert plan_jobs(list_images(["photos/b.png"]), Path("out"), Naming()) == [
+    assert plan_jobs(list_images(["photos/b.png"]).images, Path("out"), Naming()).jobs == [
         Job(Path("photos/b.png"), Path("out/b.png"))
     ]

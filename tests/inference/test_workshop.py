@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from usrda_plugin.inference import (
     Job,
     Picture,
+    Report,
     Upscaler,
     Watcher,
     read_picture,
@@ -54,7 +55,7 @@ def doubled(levels: np.ndarray) -> np.ndarray:
 def test_every_image_comes_out_under_its_own_name(jobs: list[Job], upscaler: Upscaler) -> None:
     told: list[Any] = []
     watcher = Watcher(begin=lambda job: None, end=lambda job, pixels: told.append((job, pixels)))
-    assert upscale_files(jobs, upscaler, watcher=watcher) == []
+    assert upscale_files(jobs, upscaler, watcher=watcher) == Report([])
     for number, job in enumerate(jobs):
         assert np.array_equal(read_picture(job.target).colour, doubled(image(number)))
     assert told == [(job, 12 * 16) for job in jobs]
@@ -67,7 +68,7 @@ def test_a_result_too_large_for_its_format_is_told_before_it_is_computed(
     monkeypatch.setattr(workshop, "upscale_picture", lambda *arguments: pytest.fail("computed"))
     write_picture(tmp_path / "wide.png", Picture(np.zeros((1, side // 2), np.uint8)))
     job = Job(tmp_path / "wide.png", tmp_path / f"wide{suffix}")
-    (failure,) = upscale_files([job], upscaler)
+    (failure,) = upscale_files([job], upscaler).failures
     assert f"found {side}x2; write it with --ext png" in str(failure)
 
 
@@ -76,14 +77,14 @@ def test_the_largest_of_a_format_is_written(tmp_path: Path, upscaler: Upscaler) 
     write_picture(tmp_path / "wider.png", Picture(np.zeros((1, 65500 // 2), np.uint8)))
     pairs = (("wide", ".webp"), ("wider", ".jpg"), ("wider", ".png"))
     jobs = [Job(tmp_path / f"{name}.png", tmp_path / "out" / f"{name}{suffix}") for name, suffix in pairs]
-    assert upscale_files(jobs, upscaler) == []
+    assert upscale_files(jobs, upscaler) == Report([])
 
 
 def test_a_damaged_image_among_many_is_named_and_the_others_are_done(jobs: list[Job], upscaler: Upscaler) -> None:
     jobs[2].source.write_bytes(b"no image")
     jobs[5].source.unlink()
     jobs[6].target.mkdir(parents=True)  # so that it cannot be written
-    failures = upscale_files(jobs, upscaler)
+    failures = upscale_files(jobs, upscaler).failures
     assert [failure.job for failure in failures] == [jobs[2], jobs[5], jobs[6]]
     assert str(failures[0]).startswith(f"{jobs[2].source}: expected an image")
     assert all(str(jobs[number].source) in str(failures[index]) for index, number in enumerate((2, 5, 6)))
@@ -101,7 +102,7 @@ def test_no_memory_for_an_image_is_its_failure_alone(
         return run(levels, progress)
 
     monkeypatch.setattr(upscaler, "levels", scarce)
-    failures = upscale_files(jobs, upscaler)
+    failures = upscale_files(jobs, upscaler).failures
     assert [failure.job for failure in failures] == [jobs[3]]
     assert "memory does not suffice" in failures[0].reason
     assert not jobs[3].target.exists()

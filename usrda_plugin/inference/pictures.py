@@ -37,12 +37,13 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 class Picture(NamedTuple):
     """An upright image: ``colour`` (h, w, 3) RGB or (h, w) gray, ``alpha`` (h, w), both of 8 or 16 bits.
 
-    ``profile``: its ICC colour profile, None where there is none.
+    ``profile``: its ICC colour profile, None where there is none. ``frames``: how many pictures its file has.
     """
 
     colour: np.ndarray
     alpha: np.ndarray | None = None
     profile: bytes | None = None
+    frames: int = 1
 
 
 def read_picture(file: Path) -> Picture:
@@ -73,14 +74,14 @@ def check_size(file: Path, height: int, width: int) -> None:
         )
 
 
-def write_picture(file: Path, picture: Picture) -> None:
+def write_picture(file: Path, picture: Picture, *, quality: int | None = None) -> None:
     """Write a PNG, JPEG or WebP by its suffix, in one step: there is never half a file.
 
     JPEG and WebP have 8 bits. Raises OSError, and ValueError for alpha in a JPEG or a suffix that is none of these.
     """
-    content = _encode(file, picture)
-    # of this process and this target alone, and beside it, so that it can be renamed
-    draft = file.with_name(f".{file.name}.{os.getpid()}.part")
+    content = _encode(file, picture, quality or QUALITY)
+    # of this process and this target alone, beside it so that it can be renamed, and short whatever the target's name
+    draft = file.with_name(f".{zlib.crc32(os.fsencode(file.name)):08x}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(content)
@@ -89,7 +90,7 @@ def write_picture(file: Path, picture: Picture) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _encode(file: Path, picture: Picture) -> bytes:
+def _encode(file: Path, picture: Picture, quality: int) -> bytes:
     suffix = file.suffix.lower()
     if suffix == ".png":
         return _png(picture)
@@ -106,7 +107,7 @@ def _encode(file: Path, picture: Picture) -> bytes:
     how = {"icc_profile": profile} if profile else {}
     # full colour resolution: what the network has resolved is not to be averaged away
     sampling = {} if suffix == ".webp" else {"subsampling": 0}
-    Image.fromarray(colour).save(buffer, {".webp": "WEBP"}.get(suffix, "JPEG"), quality=QUALITY, **how, **sampling)
+    Image.fromarray(colour).save(buffer, {".webp": "WEBP"}.get(suffix, "JPEG"), quality=quality, **how, **sampling)
     return buffer.getvalue()
 
 

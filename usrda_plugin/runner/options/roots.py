@@ -39,7 +39,7 @@ def open_root(review: Review, phase: str, root: Root, dataset: Options) -> Image
 
 
 def _list_folder(review: Review, keys: Keys, path: Path, dataset: Options) -> ImageRoot:
-    from usrda_plugin.data.stores import IMAGE_SUFFIXES, is_listed
+    from usrda_plugin.data.stores import IMAGE_SUFFIXES, is_hidden, is_listed
 
     # BasicSR takes every file for an image, our data sets those with an image's ending
     endings = IMAGE_SUFFIXES if _is_ours(dataset) else ("",)
@@ -47,7 +47,7 @@ def _list_folder(review: Review, keys: Keys, path: Path, dataset: Options) -> Im
         names = [
             entry.name
             for entry in entries
-            if not entry.name.startswith(".") and entry.name.lower().endswith(endings) and is_listed(Path(entry.path))
+            if not is_hidden(entry.name) and entry.name.lower().endswith(endings) and is_listed(Path(entry.path))
         ]
     return ImageRoot(keys, "", path, sorted(names))
 
