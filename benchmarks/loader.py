@@ -23,12 +23,14 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader, Dataset, RandomSampler, Sampler
 
-import usrda_plugin  # noqa: F401  (before BasicSR and torchvision, which it mends)
+import usrda_plugin
+
+usrda_plugin.register()  # before BasicSR, which it mends
 
 sys.path.insert(0, str(Path(__file__).parent))
-from feeding import SETS, TINY, PhotographSet, check_samples, write_set
-from rounds import Spread, ratio
-from waiting import measure, waits
+from feeding import SETS, TINY, PhotographSet, check_samples, write_set  # noqa: E402
+from rounds import Spread, ratio  # noqa: E402
+from waiting import measure, waits  # noqa: E402
 
 BATCH, PREFETCHED = 8, 2
 REFERENCE = "BasicSR, LMDB of whole images"

@@ -22,7 +22,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-import usrda_plugin  # noqa: F401  (before BasicSR and torchvision, which it mends)
+import usrda_plugin
+
+usrda_plugin.register()  # before BasicSR, which it mends
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent))

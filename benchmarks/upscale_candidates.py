@@ -17,7 +17,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-import usrda_plugin  # noqa: F401  (before BasicSR and torchvision, which it mends)
+import usrda_plugin
+
+usrda_plugin.register()  # before BasicSR, which it mends
 
 Run = Callable[[Tensor], Tensor]
 

@@ -28,7 +28,9 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn import functional as F
 
-import usrda_plugin  # noqa: F401  (before BasicSR and torchvision, which it mends)
+import usrda_plugin
+
+usrda_plugin.register()  # before BasicSR, which it mends
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent))

@@ -1,6 +1,7 @@
 """USR-DA, unsupervised real-world super-resolution by domain adaptation (ICCV 2021), as a plugin of BasicSR.
 
-Importing this package registers its classes with BasicSR. ``usrda_plugin.method`` needs torch alone.
+Importing this package imports nothing and changes nothing. ``register()`` mends BasicSR and makes it know our classes;
+call it before ``import basicsr``. A public name asked for here does so too. ``usrda_plugin.method`` needs torch alone.
 """
 
 from __future__ import annotations
@@ -29,12 +30,9 @@ def register() -> None:
 
     Raises ImportError where BasicSR cannot be imported.
     """
-    from usrda_plugin.runner.seams import apply_import_seams, apply_seams
+    from usrda_plugin.runner.plugins import register_ours
 
-    apply_import_seams()
-    for floor in ("archs", "data", "losses", "metrics", "models"):
-        import_module(f"usrda_plugin.{floor}")
-    apply_seams()
+    register_ours()
 
 
 def __getattr__(name: str) -> Any:
@@ -44,9 +42,5 @@ def __getattr__(name: str) -> Any:
     return vars(import_module(f"usrda_plugin.{_PUBLIC[name]}"))[name]
 
 
-try:
-    register()
-except ImportError as missing:
-    # without BasicSR the method alone is still of use, and __getattr__ tells whoever asks for a registered class
-    if (missing.name or "").startswith(__name__):
-        raise
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-import usrda_plugin  # noqa: F401  (before BasicSR and torchvision, which it mends)
 from usrda_plugin.inference import Tiling, Upscaler, read_picture
 from usrda_plugin.inference.engine import choose_device
 from usrda_plugin.metrics import colour_shift, find_alexnet_weights, lpips, niqe, psnr, ssim

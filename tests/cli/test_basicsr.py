@@ -13,7 +13,7 @@ import pytest
 from usrda_plugin import __version__
 from usrda_plugin.cli.basicsr import main
 from usrda_plugin.runner import launch
-from usrda_plugin.runner.launch import SetupError
+from usrda_plugin.runner.errors import SetupError
 
 OptionFile = Callable[..., Path]
 

@@ -10,7 +10,7 @@ import pytest
 from usrda_plugin import __version__
 from usrda_plugin.cli import doctor, usrda
 from usrda_plugin.runner import plugins
-from usrda_plugin.runner.launch import SetupError
+from usrda_plugin.runner.errors import SetupError
 from usrda_plugin.runner.seams import SEAMS
 
 
@@ -81,6 +81,6 @@ def test_a_command_of_ours_reports_faults_as_basicsr_does(
     def refuse(_: object) -> None:
         raise SetupError("no such folder: photos")
 
-    monkeypatch.setitem(usrda.COMMANDS, "doctor", (doctor.add_arguments, refuse, "fail"))
+    monkeypatch.setattr(doctor, "run", refuse)
     assert usrda.main(["doctor"]) == 2
     assert capsys.readouterr().err == "usrda: no such folder: photos\n"

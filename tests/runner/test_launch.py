@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from usrda_plugin.runner import launch
+from usrda_plugin.runner import errors, launch
+from usrda_plugin.runner.errors import SetupError
 from usrda_plugin.runner.footprint import Footprint
-from usrda_plugin.runner.launch import SetupError
 
 OPTIONS = {"name": "run", "num_gpu": 1, "datasets": {}, "path": {}, "logger": {}, "manual_seed": 0}
 Pipeline = Callable[[str], None]
@@ -252,7 +252,7 @@ def test_with_slurm_processes_are_numbered_by_srun_from_the_start(
     for name, value in {"SLURM_PROCID": "5", "SLURM_NTASKS": "8", "SLURM_LOCALID": "1"}.items():
         monkeypatch.setenv(name, value)
     start(lambda root: None, launcher=launcher)
-    assert launch.is_first_process() is launch.is_first_of_machine() is first
+    assert errors.is_first_process() is errors.is_first_of_machine() is first
     numbers = {name: os.environ.get(name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
     assert numbers == ({"RANK": None, "WORLD_SIZE": None, "LOCAL_RANK": None} if first else
                        {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"})  # fmt: skip

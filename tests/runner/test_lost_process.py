@@ -11,8 +11,9 @@ import torch
 from basicsr.utils import get_root_logger
 
 from usrda_plugin.cli.exits import run_command
-from usrda_plugin.runner.launch import SetupError, _told_without_traceback
-from usrda_plugin.runner.lost_process import LostProcessError, lost_process_told
+from usrda_plugin.runner.errors import LostProcessError, SetupError
+from usrda_plugin.runner.launch import _told_without_traceback
+from usrda_plugin.runner.lost_process import lost_process_told
 
 CLOSED = RuntimeError("[/src/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:9. This is typical.")
 SILENT = RuntimeError("[/src/gloo/transport/tcp/unbound_buffer.cc:78] Timed out waiting 600000ms for recv operation")

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from usrda_plugin.runner.seams import SEAMS, Seam, apply_import_seams, apply_seams, record, seam_states
+from usrda_plugin.runner.seams import SEAMS, Seam, apply_seams, record, seam_states
 
 
 @pytest.mark.parametrize("seam", SEAMS, ids=lambda seam: seam.name)
@@ -22,7 +22,6 @@ def test_each_seam_names_its_fault_and_is_installed_once(seam: Seam) -> None:
 
 
 def test_names_are_unique_and_states_cover_all() -> None:
-    apply_import_seams()
     apply_seams()
     states = {seam.name: state for seam, state in seam_states()}
     assert len(states) == len(SEAMS)

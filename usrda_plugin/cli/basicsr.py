@@ -7,12 +7,13 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from math import isfinite
+from typing import get_args
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from usrda_plugin import __version__
+from usrda_plugin.choices import Launcher
 from usrda_plugin.cli.exits import run_command
-from usrda_plugin.runner import launch
 
 _EXAMPLES = {
     "train": """Examples:
@@ -73,9 +74,7 @@ def _add_command(commands: argparse._SubParsersAction, name: str, text: str) -> 
     parser.add_argument(
         "-opt", "--opt", required=True, metavar="FILE", help="option file (YAML; _base_ names a file to inherit)"
     )
-    parser.add_argument(
-        "--launcher", choices=["none", "pytorch", "slurm"], default="none", help="how processes are started"
-    )
+    parser.add_argument("--launcher", choices=get_args(Launcher), default="none", help="how processes are started")
     parser.add_argument("--debug", action="store_true", help="validate and save every 8 iterations; show tracebacks")
     parser.add_argument(
         "--force_yml",
@@ -103,6 +102,9 @@ def _add_local_rank(parser: argparse.ArgumentParser) -> None:
 
 
 def _start(chosen: argparse.Namespace) -> None:
+    # it imports torch and BasicSR, which help and faults in arguments do without
+    from usrda_plugin.runner import launch
+
     if chosen.command == "test":
         launch.test(
             chosen.opt,

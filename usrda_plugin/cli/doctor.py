@@ -29,10 +29,6 @@ PACKAGES = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command takes none."""
-
-
 def run(chosen: argparse.Namespace) -> None:
     """Print versions, device, plugins, the weights of VGG and AlexNet, the environment and the seams."""
     # long paths and messages stay on one line each, to be copied and searched

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from usrda_plugin.runner.launch import SetupError, TrainingError, is_first_of_machine
-from usrda_plugin.runner.lost_process import LostProcessError
+from usrda_plugin.runner.errors import LostProcessError, SetupError, TrainingError, is_first_of_machine
 
 BROKEN_OFF = 1
 USER_FAULT = 2

@@ -9,52 +9,12 @@ from pathlib import Path
 from lmdb import Error as LmdbError
 from rich.console import Console
 from rich.progress import track
-from rich_argparse import RawDescriptionRichHelpFormatter
 
 from usrda_plugin.data import Layout, make_lmdb, verify_lmdb
 from usrda_plugin.data.checksums import FILE as CHECKSUMS
 from usrda_plugin.data.checksums import read_checksums
-from usrda_plugin.data.encoding import ENCODINGS
 from usrda_plugin.data.stores import LmdbStore
-from usrda_plugin.runner.launch import SetupError
-
-_MAKE_EXAMPLES = """Examples:
-  usrda lmdb make --input datasets/source/HR --output datasets/source_hr.lmdb
-  usrda lmdb make --input datasets/source/HR --output datasets/source_hr_tiles.lmdb --crop 480 --encoding png
-
-Tiles of given pairs at x4, which filename_tmpl pairs as it does the images themselves:
-  usrda lmdb make --input datasets/pairs/HR --output datasets/pairs_hr.lmdb --crop 480 --step 240 --multiple 4
-  usrda lmdb make --input datasets/pairs/LR --output datasets/pairs_lr.lmdb --crop 120 --step 60
-
-Give the LMDB to an option file in the place of the folder: dataroot_gt: datasets/source_hr.lmdb"""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The two things to do with an LMDB."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="{make,verify}")
-    make = _add_action(actions, "make", "write the images of a folder into a new LMDB", _MAKE_EXAMPLES)
-    make.add_argument("--input", required=True, type=Path, metavar="FOLDER", help="folder of images, or an LMDB")
-    make.add_argument("--output", required=True, type=Path, metavar="NAME.lmdb", help="the LMDB, which must not exist")
-    make.add_argument(
-        "--encoding",
-        choices=ENCODINGS,
-        default=Layout().encoding,
-        help="ppm: not compressed, nothing is decoded in training (default); png: half the space, decoded each time",
-    )
-    make.add_argument("--crop", type=int, metavar="PIXELS", help="cut images into square tiles; absent: whole images")
-    make.add_argument("--step", type=int, metavar="PIXELS", help="from one tile to the next (default: half of --crop)")
-    make.add_argument(
-        "--multiple",
-        type=int,
-        default=Layout().multiple,
-        metavar="PIXELS",
-        help="first cut each side to a multiple of this; the scale, for HR tiles beside tiles of given LR images",
-    )
-    make.add_argument(
-        "--meta-info", type=Path, metavar="FILE", help="take only the images that this text file lists, one a line"
-    )
-    verify = _add_action(actions, "verify", "read every image of an LMDB and name each fault", "")
-    verify.add_argument("lmdb", type=Path, metavar="NAME.lmdb", help="an LMDB made by this command or by BasicSR's")
+from usrda_plugin.runner.errors import SetupError
 
 
 def run(chosen: argparse.Namespace) -> None:
@@ -87,20 +47,6 @@ def verify(chosen: argparse.Namespace) -> None:
     if read_checksums(chosen.lmdb) is None:
         _say(f"{chosen.lmdb} has no {CHECKSUMS}: bits that have flipped among pixels are seen in its PNG entries alone")
     _say(f"{chosen.lmdb}: {len(LmdbStore(chosen.lmdb).entries())} images, {_size(chosen.lmdb)}, no fault")
-
-
-def _add_action(actions: argparse._SubParsersAction, name: str, text: str, examples: str) -> argparse.ArgumentParser:
-    action: argparse.ArgumentParser = actions.add_parser(
-        name,
-        help=text,
-        description=text[0].upper() + text[1:] + ".",
-        epilog=examples,
-        formatter_class=RawDescriptionRichHelpFormatter,
-        allow_abbrev=False,
-    )
-    # also before the action; here it must not undo what was said there
-    action.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
-    return action
 
 
 def _bar(description: str) -> Callable[[range], Iterable[int]]:

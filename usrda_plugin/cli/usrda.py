@@ -5,32 +5,42 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NamedTuple
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from usrda_plugin import __version__
-from usrda_plugin.cli import doctor, lmdb, upscale
+from usrda_plugin.cli.arguments import add_doctor_arguments, add_lmdb_arguments, add_upscale_arguments
 from usrda_plugin.cli.exits import run_command
 
-# a command is a module with these two: what adds its arguments, what runs it
-Command = tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], None], str]
 
-COMMANDS: dict[str, Command] = {
-    "doctor": (
-        doctor.add_arguments,
-        doctor.run,
+class Command(NamedTuple):
+    """A sub-command: what adds its arguments, the module whose ``run`` runs it, imported only then, and its help."""
+
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    module: str
+    text: str
+
+
+COMMANDS = {
+    "doctor": Command(
+        add_doctor_arguments,
+        "usrda_plugin.cli.doctor",
         "say what is installed, which faults of BasicSR are mended, what is missing",
     ),
-    "lmdb": (lmdb.add_arguments, lmdb.run, "make an LMDB of a folder's images, or verify one"),
-    "upscale": (upscale.add_arguments, upscale.run, "super-resolve images with a trained network"),
+    "lmdb": Command(add_lmdb_arguments, "usrda_plugin.cli.lmdb", "make an LMDB of a folder's images, or verify one"),
+    "upscale": Command(
+        add_upscale_arguments, "usrda_plugin.cli.upscale", "super-resolve images with a trained network"
+    ),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code: 0, 2 where options or files are at fault, 130 where the user stopped it."""
     chosen = build_parser().parse_args(arguments)
-    _, run, _ = COMMANDS[chosen.command]
-    return run_command("usrda", lambda: run(chosen), show_traceback=chosen.debug)
+    command = COMMANDS[chosen.command]
+    return run_command("usrda", lambda: import_module(command.module).run(chosen), show_traceback=chosen.debug)
 
 
 def build_parser() -> argparse.ArgumentParser:

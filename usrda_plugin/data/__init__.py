@@ -1,5 +1,6 @@
 """The training data: unpaired data sets on disk or LMDB, the source degradation, the sample stream."""
 
+import usrda_plugin.before_basicsr  # noqa: F401
 from usrda_plugin.data.degradation import bicubic_downsample
 from usrda_plugin.data.environment import lmdb_environment
 from usrda_plugin.data.images import ImageSource

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import cv2
 import numpy as np
 
-Encoding = Literal["ppm", "png"]
-"""``ppm``: not compressed, so a patch is cut out of the file where it lies. ``png``: compressed without loss."""
+from usrda_plugin.choices import Encoding
+
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 COMPRESSION: dict[Encoding, int] = {"ppm": 0, "png": 1}
 """The zlib level, as BasicSR's ``meta_info.txt`` states it."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
-Precision = Literal["auto", "fp32", "exact", "bf16", "fp16"]
+from usrda_plugin.choices import Precision
+
 DTYPES = {"fp32": torch.float32, "exact": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 

@@ -9,11 +9,11 @@ from itertools import count
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from usrda_plugin.choices import Extension
 from usrda_plugin.inference.pictures import WRITTEN
 from usrda_plugin.inference.places import Found
 
 Existing = Literal["refuse", "skip", "overwrite"]
-Extension = Literal["auto", "png", "jpg", "webp"]
 
 
 class Naming(NamedTuple):

@@ -9,19 +9,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from usrda_plugin.choices import AlphaBy
 from usrda_plugin.inference.jobs import Job
 from usrda_plugin.inference.memory import NoRoomError, check_room, is_out_of_memory, no_room
 from usrda_plugin.inference.pictures import Picture, check_size, read_picture, write_picture
 from usrda_plugin.inference.tiled import Progress
 from usrda_plugin.inference.upscaler import Upscaler
 
-AlphaBy = Literal["network", "bicubic"]
 AHEAD = 2  # images read before their turn
 BEHIND = 1  # results that wait to be written; they are large
 COPIES = 2  # of a result in memory while it is written, at least

@@ -1,5 +1,6 @@
 """The registered losses of USR-DA: thin classes that BasicSR builds from YAML."""
 
+import usrda_plugin.before_basicsr  # noqa: F401
 from usrda_plugin.losses.align import USRDAAlignLoss
 from usrda_plugin.losses.perceptual import USRDAPerceptualLoss
 from usrda_plugin.losses.relativistic import USRDARelativisticLoss

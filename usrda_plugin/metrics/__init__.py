@@ -4,6 +4,7 @@ A metric is one module: a function of levels (B, C, H, W), and a ``calculate_`` 
 with it. Import it here, and validation computes it on the device.
 """
 
+import usrda_plugin.before_basicsr  # noqa: F401
 from usrda_plugin.metrics.alexnet import fetch_alexnet_weights, find_alexnet_weights, read_alexnet
 from usrda_plugin.metrics.colour import calculate_usrda_colour_shift, colour_shift
 from usrda_plugin.metrics.fidelity import calculate_usrda_psnr, calculate_usrda_ssim, psnr, ssim

@@ -18,8 +18,10 @@ from typing import Any, Literal
 
 import torch.distributed
 
+from usrda_plugin.choices import Launcher
 from usrda_plugin.models.checkpoints import SaveError
 from usrda_plugin.models.divergence import TrainingDiverged
+from usrda_plugin.runner.errors import SetupError, TrainingError, is_first_process
 from usrda_plugin.runner.footprint import Footprint
 from usrda_plugin.runner.lost_process import lost_process_told
 from usrda_plugin.runner.options import dump_options, load_options
@@ -28,22 +30,12 @@ from usrda_plugin.runner.seams.options import command_line
 from usrda_plugin.runner.seams.registry import UnknownNameError
 from usrda_plugin.runner.training import Claim, Stopped, StopWish, Training
 
-Launcher = Literal["none", "pytorch", "slurm"]
-
 # what a person at the keyboard can mend: these need no traceback as long as nothing has been trained
 _FAULTS = (ValueError, OSError, UnknownNameError)
 
 
 # a disk that takes no more
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-
-class TrainingError(RuntimeError):
-    """A training cannot go on: the message says why, what is saved and what to do."""
-
-
-class SetupError(ValueError):
-    """A run did not begin: the message says what was expected, what was found and what to do."""
 
 
 def train(
@@ -233,13 +225,3 @@ def _folders(phase: str, options: dict[str, Any], debug: bool, root: Path) -> li
     if debug and not name.startswith("debug"):
         name = f"debug_{name}"
     return [root / kind / name for kind in (["experiments", "tb_logger"] if phase == "train" else ["results"])]
-
-
-def is_first_process() -> bool:
-    """Whether this process writes for all of a distributed run, as told by torchrun."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
-def is_first_of_machine() -> bool:
-    """Whether this process speaks for those of its machine, which may lack what others have."""
-    return int(os.environ.get("LOCAL_RANK") or os.environ.get("RANK", "0")) == 0

@@ -10,12 +10,10 @@ from importlib import import_module
 
 import torch.distributed
 
+from usrda_plugin.runner.errors import LostProcessError
+
 # the errors of gloo have no class of their own, but all begin with the file that found them
 GLOO = ("/gloo/", "[gloo")
-
-
-class LostProcessError(ConnectionError):
-    """Another process has ended or hangs; what is to be said has been said."""
 
 
 @contextmanager

@@ -12,10 +12,19 @@ from typing import Any
 from usrda_plugin.runner.seams import apply_seams
 
 GROUP = "basicsr.plugins"
+# importing them registers what they have
+OURS = ("usrda_plugin.archs", "usrda_plugin.data", "usrda_plugin.losses", "usrda_plugin.metrics", "usrda_plugin.models")
 
 
 class PluginError(ValueError):
     """A plugin cannot be loaded."""
+
+
+def register_ours() -> None:
+    """Mend BasicSR for today's libraries and register our classes with it; a second call does nothing."""
+    for floor in OURS:
+        import_module(floor)
+    apply_seams()
 
 
 def find_plugins() -> list[EntryPoint]:
@@ -28,7 +37,7 @@ def load_plugins(modules: Sequence[str] = ()) -> list[str]:
 
     An entry point that is callable is called. Raises PluginError, which names the plugin.
     """
-    apply_seams()
+    register_ours()
     for entry in find_plugins():
         _load(f"{entry.name} ({GROUP}: {entry.value})", lambda entry=entry: _call(entry.load()))  # type: ignore[misc]
     for module in modules:

@@ -6,8 +6,10 @@ import argparse
 import sys
 import time
 
-import usrda_plugin  # noqa: F401 - makes BasicSR importable
-from tests.options.fuzz.fuzz import fuzz
+import usrda_plugin
+
+usrda_plugin.register()  # before the fuzz imports BasicSR
+from tests.options.fuzz.fuzz import fuzz  # noqa: E402
 
 
 def main() -> int:

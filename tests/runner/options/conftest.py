@@ -14,7 +14,6 @@ import yaml
 from basicsr.archs.rrdbnet_arch import RRDBNet
 from PIL import Image
 
-import usrda_plugin  # noqa: F401 - makes BasicSR importable and registers our classes
 from tests.usrda_options import SIX_TERMS
 from usrda_plugin.runner.options import Fault, OptionsError, load_options
 

@@ -16,7 +16,7 @@ import torch
 from tests.runner.training import tiny
 from usrda_plugin.models import checkpoints
 from usrda_plugin.runner import launch
-from usrda_plugin.runner.launch import SetupError, TrainingError
+from usrda_plugin.runner.errors import SetupError, TrainingError
 from usrda_plugin.runner.training.run import Run
 
 ALL = {f"net_{name}" for name in ("g", "d_f", "d_t", "d_y")}

@@ -13,7 +13,7 @@ import torch
 
 from tests.runner.training import tiny
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.runner.launch import SetupError
+from usrda_plugin.runner.errors import SetupError
 from usrda_plugin.runner.training.claim import Claim
 from usrda_plugin.runner.training.run import Run
 from usrda_plugin.runner.training.stopping import StopWish

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from usrda_plugin import before_basicsr
 from usrda_plugin.runner.seams import (
     data,
     distributed,
     images,
-    imports,
     lmdb_clients,
     metrics,
     models,
@@ -21,28 +21,24 @@ from usrda_plugin.runner.seams import (
 )
 from usrda_plugin.runner.seams.record import Seam
 
-__all__ = ["IMPORT_SEAMS", "SEAMS", "Seam", "apply_import_seams", "apply_seams", "seam_states"]
+__all__ = ["SEAMS", "Seam", "apply_seams", "seam_states"]
 
-IMPORT_SEAMS = [
+SEAMS = [
     Seam(
         "torchvision_operators",
         "CPU torch beside a torchvision built for CUDA: operator torchvision::nms does not exist",
-        imports.define_torchvision_operators,
+        before_basicsr.define_torchvision_operators,
     ),
     Seam(
         "functional_tensor",
         "import fails: torchvision 0.17 and newer have no transforms.functional_tensor",
-        imports.restore_functional_tensor,
+        before_basicsr.restore_functional_tensor,
     ),
     Seam(
         "scipy_filters",
         "import warns, and fails from SciPy 2.0 on: scipy.ndimage.filters is gone there",
-        imports.restore_scipy_filters,
+        before_basicsr.restore_scipy_filters,
     ),
-]
-
-SEAMS = [
-    *IMPORT_SEAMS,
     Seam(
         "registry_lookup",
         "an unknown type gives a bare KeyError after a misleading line",
@@ -138,25 +134,15 @@ SEAMS = [
 _states: dict[str, bool] = {}
 
 
-def apply_import_seams() -> None:
-    """Install what ``import basicsr`` needs; a second call does nothing."""
-    _apply(IMPORT_SEAMS)
-
-
 def apply_seams() -> None:
     """Import BasicSR and install every seam; a second call does nothing. Raises ImportError without BasicSR."""
-    apply_import_seams()
     import_module("basicsr")
-    _apply(SEAMS)
+    for seam in SEAMS:
+        if seam.name not in _states:
+            _states[seam.name] = seam.apply()
 
 
 def seam_states() -> list[tuple[Seam, str]]:
     """Each seam with ``applied``, ``not needed`` (by this BasicSR) or ``not installed``."""
     words = {True: "applied", False: "not needed", None: "not installed"}
     return [(seam, words[_states.get(seam.name)]) for seam in SEAMS]
-
-
-def _apply(seams: list[Seam]) -> None:
-    for seam in seams:
-        if seam.name not in _states:
-            _states[seam.name] = seam.apply()

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from importlib import import_module
+from io import BytesIO
 from itertools import islice
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
@@ -172,11 +173,15 @@ def _sending_seams_ahead(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _reduce(dataset: Any) -> tuple[Any, ...]:
-    return _rebuild, (type(dataset), dataset.__dict__)
+    content = BytesIO()
+    pickler: Any = ForkingPickler(content)
+    # the dataset as it pickles itself, by its own __getstate__ or __reduce__
+    pickler.dispatch_table = {cls: how for cls, how in pickler.dispatch_table.items() if how is not _reduce}
+    pickler.dump(dataset)
+    return _rebuild, (content.getvalue(),)
 
 
-def _rebuild(cls: type, state: dict[str, Any]) -> Any:
-    """Unpickled by name, which imports this package and with it the seams, before ``cls`` is looked up."""
-    dataset: Any = object.__new__(cls)
-    vars(dataset).update(state)
-    return dataset
+def _rebuild(content: bytes) -> Any:
+    """The dataset, whose class is looked up when the seams are in place. ``content`` comes from the parent process."""
+    import_module("usrda_plugin.runner.seams").apply_seams()
+    return ForkingPickler.loads(content)

@@ -1,4 +1,7 @@
-"""Seams without which ``import basicsr`` fails: installed before its first import."""
+"""Import this before BasicSR, whose own import fails without it: today's torchvision and SciPy lack what it imports.
+
+Every package of ours that imports BasicSR imports this first. The functions are the first rows of ``SEAMS``.
+"""
 
 from __future__ import annotations
 
@@ -71,3 +74,8 @@ def _filters_are_current() -> bool:
             return callable(import_module(FILTERS).convolve)
     except (ImportError, AttributeError, DeprecationWarning):
         return False
+
+
+define_torchvision_operators()
+restore_functional_tensor()
+restore_scipy_filters()
