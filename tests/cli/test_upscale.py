@@ -78,7 +78,7 @@ def test_results_are_those_of_basicsr_test(weights: Path, network_g: dict[str, A
 def test_options_reach_the_engine(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = ["--input", "lr/0.png", "--output", "sr"]
     assert run(*line, "--precision", "bf16", "--overlap", "full", "--tile", "0", "--batch", "2", "--suffix", "_x2") == 0
-    assert "cpu, bf16, overlap 0" in capsys.readouterr().err
+    assert "cpu, bf16, whole images" in capsys.readouterr().err
     assert run(*line, "--overlap", "full", "--suffix", "_full") == 0
     assert "overlap 38" in capsys.readouterr().err
     assert run(*line, "--self-ensemble", "--ext", "webp") == 0

@@ -55,7 +55,7 @@ def doubled(levels: np.ndarray) -> np.ndarray:
 def test_every_image_comes_out_under_its_own_name(jobs: list[Job], upscaler: Upscaler) -> None:
     told: list[Any] = []
     watcher = Watcher(begin=lambda job: None, end=lambda job, pixels: told.append((job, pixels)))
-    assert upscale_files(jobs, upscaler, watcher=watcher) == Report([])
+    assert upscale_files(jobs, upscaler, watcher=watcher) == Report([], [])
     for number, job in enumerate(jobs):
         assert np.array_equal(read_picture(job.target).colour, doubled(image(number)))
     assert told == [(job, 12 * 16) for job in jobs]
@@ -77,7 +77,7 @@ def test_the_largest_of_a_format_is_written(tmp_path: Path, upscaler: Upscaler) 
     write_picture(tmp_path / "wider.png", Picture(np.zeros((1, 65500 // 2), np.uint8)))
     pairs = (("wide", ".webp"), ("wider", ".jpg"), ("wider", ".png"))
     jobs = [Job(tmp_path / f"{name}.png", tmp_path / "out" / f"{name}{suffix}") for name, suffix in pairs]
-    assert upscale_files(jobs, upscaler) == Report([])
+    assert upscale_files(jobs, upscaler) == Report([], [])
 
 
 def test_a_damaged_image_among_many_is_named_and_the_others_are_done(jobs: list[Job], upscaler: Upscaler) -> None:
@@ -112,7 +112,7 @@ def test_no_memory_for_an_image_is_its_failure_alone(
 def test_what_only_we_can_mend_is_not_hidden(
     jobs: list[Job], upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    def broken(*arguments: object) -> None:
+    def broken(*arguments: object, **how: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(workshop, place, broken)

@@ -40,7 +40,6 @@ def plan_jobs(images: Sequence[Found], output: Path, naming: Naming) -> Plan:
     Raises ValueError where a result would replace an input or, unless ``naming`` says so, a file that is there; where
     a name is too long, or no name; where ``output`` cannot be written to.
     """
-    _check_suffix(naming)
     if is_file_name(output):
         _check_single(images, output, naming)
         targets = [output] * len(images)
@@ -51,7 +50,7 @@ def plan_jobs(images: Sequence[Found], output: Path, naming: Naming) -> Plan:
     there = [job for job in jobs if os.path.lexists(job.target)]
     if there and naming.existing == "refuse":
         raise ValueError(
-            f"expected no results in {output}, found {_some(job.target for job in there)}; say --skip-existing or"
+            f"expected no results in {output}, found {some(job.target for job in there)}; say --skip-existing or"
             " --overwrite"
         )
     skipped = there if naming.existing == "skip" else []
@@ -64,11 +63,6 @@ def plan_jobs(images: Sequence[Found], output: Path, naming: Naming) -> Plan:
 def is_file_name(output: Path) -> bool:
     """Whether an output is the name of an image, and no folder that is there."""
     return output.suffix.lower() in (*WRITTEN, *IMAGE_SUFFIXES, *OTHER_IMAGES) and not output.is_dir()
-
-
-def _check_suffix(naming: Naming) -> None:
-    if "/" in naming.suffix or os.sep in naming.suffix:
-        raise ValueError(f"expected a part of a name as --suffix, found {naming.suffix!r}; give folders by --output")
 
 
 def _check_single(images: Sequence[Found], output: Path, naming: Naming) -> None:
@@ -94,12 +88,12 @@ def _check_targets(jobs: Sequence[Job]) -> None:
     lost = [job.target for job in jobs if job.target.exists() and _identity(job.target) in inputs]
     if lost:
         raise ValueError(
-            f"expected results beside their inputs, found that {_some(lost)} would replace an input; give another"
+            f"expected results beside their inputs, found that {some(lost)} would replace an input; give another"
             " --output, or a --suffix"
         )
     folders = [job.target for job in jobs if job.target.is_dir()]
     if folders:
-        raise ValueError(f"expected files for results, found folders: {_some(folders)}; give another --output")
+        raise ValueError(f"expected files for results, found folders: {some(folders)}; give another --output")
     for folder in {_existing(folder) for folder in {job.target.parent for job in jobs}}:
         _check_writable(folder)
 
@@ -111,7 +105,7 @@ def _check_lengths(targets: Sequence[Path]) -> None:
         name, path = limits[long[0].parent]
         raise ValueError(
             f"expected names of results of at most {name} bytes, and paths of {path}, as the file system has it, found"
-            f" longer ones: {_some(long)}; rename the images, or give a shorter --suffix or --output"
+            f" longer ones: {some(long)}; rename the images, or give a shorter --suffix or --output"
         )
 
 
@@ -123,8 +117,8 @@ def _check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise ValueError(
-            f"{folder}: expected a folder that can be written to, found one that cannot ({error.strerror}); give another"
-            " --output"
+            f"{folder}: expected a folder that can be written to, found one that cannot ({error.strerror}); give"
+            " another --output"
         ) from None
 
 
@@ -151,7 +145,8 @@ def _identity(file: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _some(items: Iterable[object]) -> str:
+def some(items: Iterable[object]) -> str:
+    """The first three of a list, and how many there are more."""
     listed = [str(item) for item in items]
     more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
     return ", ".join(listed[:3]) + more

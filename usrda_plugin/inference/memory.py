@@ -39,7 +39,7 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return min(_free_ram(), _free_of_limit(), _free_of_process())
+    return min(_free_ram(), _free_of_limit(), _free_of_process()) + _kept()
 
 
 class NoRoomError(ValueError):
@@ -48,7 +48,7 @@ class NoRoomError(ValueError):
 
 def check_room(what: str, size: tuple[int, int], needed: int) -> None:
     """Raise NoRoomError where ``needed`` bytes of RAM and swap are not free for an image of that height and width."""
-    free = min(_free_ram("SwapFree"), _free_of_limit(), _free_of_process())
+    free = min(_free_ram("SwapFree"), _free_of_limit(), _free_of_process()) + _kept()
     if needed > free:
         raise no_room(what, size, needed, f"{_gib(free)} free")
 
@@ -140,10 +140,25 @@ def _free_of_limit(root: Path = Path("/sys/fs/cgroup")) -> int:
     return sys.maxsize
 
 
+class _MallInfo(ctypes.Structure):
+    """glibc's ``struct mallinfo2``."""
+
+    _fields_ = (("others", ctypes.c_size_t * 8), ("fordblks", ctypes.c_size_t), ("keepcost", ctypes.c_size_t))
+
+
+def _kept() -> int:
+    """Bytes that are freed and that glibc keeps for this process, though the system counts them as used."""
+    with suppress(OSError, AttributeError):
+        mallinfo = ctypes.CDLL(None).mallinfo2
+        mallinfo.restype = _MallInfo
+        return int(mallinfo().fordblks)
+    return 0
+
+
 def _free_of_process() -> int:
     """What ``ulimit -v`` leaves this process; without one more than any RAM."""
     with suppress(ImportError, OSError, ValueError, IndexError):
-        import resource  # noqa: PLC0415  (not everywhere)
+        import resource  # not everywhere
 
         most, _ = resource.getrlimit(resource.RLIMIT_AS)
         if most != resource.RLIM_INFINITY:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -32,7 +33,10 @@ def name_results(images: Sequence[Found], output: Path, naming: Naming) -> list[
 
     Where names would meet, as of a.png and a.tif, the image that has the format already keeps its name, and the others
     keep their format in it: a.tif.png. Where that does not tell them apart, they are numbered in order: a-2.png.
+    Raises ValueError for a suffix that is no part of a name.
     """
+    if "/" in naming.suffix or os.sep in naming.suffix:
+        raise ValueError(f"expected a part of a name as --suffix, found {naming.suffix!r}; give folders by --output")
     plain = [_result(image, image.file.stem, output, naming) for image in images]
     number = Counter(map(_key, plain))
     taken = set(number)

@@ -18,6 +18,7 @@ from usrda_plugin.data.decoding import opencv_levels, straight_tiff
 
 QUALITY = 95  # of JPEG and WebP: losses below what can be seen
 WRITTEN = (".png", ".jpg", ".jpeg", ".webp")
+LOSSY = (".jpg", ".jpeg", ".webp")
 _ORIENTATION_TAG = 0x0112
 LARGEST_SIDE = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}
 _SIGNATURE_AND_HEADER = 33  # bytes of a PNG before its first optional chunk

@@ -59,13 +59,13 @@ class Listing:
         number = Counter(self.left_out.values())
         suffixes = Counter(file.suffix.lower() or "no suffix" for file, why in self.left_out.items() if why == "format")
         formats = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common())
-        said = {
-            "format": f"{_files(number['format'])} of formats that are not read ({formats})",
-            "hidden": f"{number['hidden']} hidden",
-            "subfolder": f"{number['subfolder']} subfolder{'s' * (number['subfolder'] > 1)} (--recursive searches them)",
-            "link": f"{number['link']} linked folder{'s' * (number['link'] > 1)} that are searched already or lie above",
+        said: dict[Reason, str] = {
+            "format": f"files of formats that are not read: {{}} ({formats})",
+            "hidden": "hidden: {}",
+            "subfolder": "subfolders: {} (--recursive searches them)",
+            "link": "links to folders that are searched anyway or lie above: {}",
         }
-        return [text for reason, text in said.items() if reason in number]
+        return [text.format(number[reason]) for reason, text in said.items() if reason in number]
 
 
 def list_images(places: Sequence[str], *, recursive: bool = False) -> Listing:
@@ -197,7 +197,3 @@ def _refuse_loops(folder: Path, above: tuple[str, ...]) -> None:
     for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
         if entry.is_dir():
             _refuse_loops(entry, (*above, real))
-
-
-def _files(number: int) -> str:
-    return f"{number} file{'s' * (number > 1)}"

@@ -76,8 +76,8 @@ class Upscaler:
     def levels(self, image: np.ndarray, progress: Progress | None = None) -> np.ndarray:
         """8 or 16 bit levels, (h, w, 3) RGB or (h, w) gray, to as many bits and channels, rounded as BasicSR rounds.
 
-        Raises ValueError where the network wants another number of channels, NoRoomError where memory does not suffice for
-        the result.
+        Raises ValueError where the network wants another number of channels, NoRoomError where memory does not suffice
+        for the result.
         """
         gray = image.ndim == 2
         if not gray and self.traits.channels == 1:

@@ -25,6 +25,8 @@ from usrda_plugin.inference.upscaler import Upscaler
 AHEAD = 2  # images read before their turn
 BEHIND = 1  # results that wait to be written; they are large
 COPIES = 2  # of a result in memory while it is written, at least
+BYTES = {"P": 3, "RGB": 3, "RGBA": 4, "CMYK": 3, "YCbCr": 3, "LA": 2, "I;16": 2}  # by Pillow's mode, at least
+UNKNOWN = (0, 0)
 JPEG = (".jpg", ".jpeg")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # a disk that takes no more
 
@@ -44,7 +46,7 @@ class Report(NamedTuple):
     """How many files ended: ``failures``; ``not_begun``, the images after a disk was found to be full."""
 
     failures: list[Failure]
-    not_begun: Sequence[Job] = ()
+    not_begun: Sequence[Job]
 
 
 class Watcher(NamedTuple):
@@ -73,28 +75,32 @@ def upscale_files(
     half done.
     """
     watcher = watcher or Watcher()
+
+    def upscale(job: Job, future: Future[Picture]) -> Picture:
+        picture = _settled(future, job, upscaler.scale, writer)
+        if picture.frames > 1:
+            watcher.note(job, f"it has {picture.frames} frames or pages, of which the first is upscaled")
+        return upscale_picture(upscaler, picture, alpha_by, watcher.tiles)
+
+    begun = 0
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as pool:
         writer = _Writer(pool, watcher, quality)
         try:
-            for number, (job, future) in enumerate(_read_ahead(jobs, reader, upscaler.scale)):
+            for job, future in _read_ahead(jobs, reader, upscaler.scale):
                 writer.settle(BEHIND)
                 if writer.full:
-                    return Report(writer.failures, jobs[number:])
+                    break
+                begun += 1
                 watcher.begin(job)
                 try:
-                    picture = _settled(future, job, upscaler.scale, writer)
-                    result = upscale_picture(upscaler, picture, alpha_by, watcher.tiles)
+                    writer.write(job, upscale(job, future))  # no name holds an image longer than its turn
                 except Exception as error:
                     writer.fail(job, _fault(error))
-                    continue
-                if picture.frames > 1:
-                    watcher.note(job, f"the first of {picture.frames} frames or pages is upscaled, the others are not")
-                writer.write(job, result)
             writer.settle()
         finally:
             for threads in (reader, pool):
                 threads.shutdown(wait=False, cancel_futures=True)
-    return Report(writer.failures)
+    return Report(writer.failures, jobs[begun:])
 
 
 class _Writer:
@@ -129,9 +135,7 @@ class _Writer:
         self._watcher.end(job, 0)
 
 
-def _read_ahead(
-    jobs: Sequence[Job], reader: ThreadPoolExecutor, scale: int
-) -> Iterator[tuple[Job, Future[Picture]]]:
+def _read_ahead(jobs: Sequence[Job], reader: ThreadPoolExecutor, scale: int) -> Iterator[tuple[Job, Future[Picture]]]:
     reading = deque((job, reader.submit(_read, job, scale)) for job in jobs[:AHEAD])
     later = iter(jobs[AHEAD:])
     while reading:
@@ -150,21 +154,20 @@ def _settled(future: Future[Picture], job: Job, scale: int, writer: _Writer) -> 
 
 def _read(job: Job, scale: int) -> Picture:
     """An image for which there is memory and whose result its file can hold. Raises ValueError where not, OSError."""
-    size = _size(job.source)
-    if size:
-        check_room("the image", size, size[0] * size[1])
-        _check_result(job, size, scale)
+    size, bytes_of_pixel = _header(job.source)
+    check_room("the image", size, size[0] * size[1] * bytes_of_pixel)
+    _check_result(job, size, scale, bytes_of_pixel)
     try:
         picture = read_picture(job.source)
     except Exception as error:
-        if size and is_out_of_memory(error):
-            raise no_room("the image", size, size[0] * size[1]) from None
+        if size != UNKNOWN and is_out_of_memory(error):
+            raise no_room("the image", size, size[0] * size[1] * bytes_of_pixel) from None
         raise
     _check_result(job, picture.colour.shape[:2], scale, _bytes_of_pixel(picture))
     return _for_target(picture, job.target)
 
 
-def _check_result(job: Job, size: tuple[int, ...], scale: int, bytes_of_pixel: int = 1) -> None:
+def _check_result(job: Job, size: tuple[int, ...], scale: int, bytes_of_pixel: int) -> None:
     height, width = (scale * side for side in size)
     check_size(job.target, height, width)
     check_room("its result", (height, width), COPIES * height * width * bytes_of_pixel)
@@ -184,11 +187,11 @@ def _for_target(picture: Picture, target: Path) -> Picture:
     return picture._replace(alpha=None)
 
 
-def _size(file: Path) -> tuple[int, int] | None:
-    """Height and width as the header says them, None where Pillow does not know the format."""
+def _header(file: Path) -> tuple[tuple[int, int], int]:
+    """Height and width as the header says them and the least bytes of a pixel; UNKNOWN where Pillow does not say."""
     with suppress(Exception), Image.open(file) as header:  # what is wrong with it, reading tells
-        return header.height, header.width
-    return None
+        return (header.height, header.width), BYTES.get(header.mode, 1)
+    return UNKNOWN, 1
 
 
 def upscale_picture(
