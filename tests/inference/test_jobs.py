@@ -173,7 +173,8 @@ def test_what_is_no_file_is_a_fault_that_names_it(photos: Path, given: str, kind
     elif kind == "a device":
         file.symlink_to("/dev/zero")
     elif kind == "a socket":
-        socket.socket(socket.AF_UNIX).bind(str(file))
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(file))
     else:
         file.mkdir()
     if (given, kind) == ("photos/x.png", "a folder"):
