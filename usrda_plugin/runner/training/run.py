@@ -13,7 +13,7 @@ from typing import Any
 
 import torch.distributed
 
-from usrda_plugin.models.checkpoints import SaveError, together, write
+from usrda_plugin.models.checkpoints import together, write
 from usrda_plugin.runner.training import randomness
 from usrda_plugin.runner.training.position import Position, position_from, start_there
 from usrda_plugin.runner.training.sets import Sets
@@ -75,6 +75,8 @@ class Run:
             self.model.best_metric_results = best
         if hasattr(self.model, "restore_skipped"):
             self.model.restore_skipped(self.restored["skipped"])
+        if hasattr(self.model, "restore_pool") and "pool" in self.restored:
+            self.model.restore_pool(self.restored["pool"][self.opt["rank"]])
         if not self.restored["validated"] and getattr(self.model, "monitor", None) is not None:
             self.model.monitor.begin(self.iteration - 1)  # measured again with the validation
         rest = "." if self.restored["validated"] else "; its validation comes first."
@@ -159,23 +161,22 @@ class Run:
         """Write the checkpoint of this iteration, all of it or nothing."""
         iteration, sets = self.iteration, Sets.of(self.opt)
         more = self._more(validated)
-        try:
-            with together() as files:
-                # first: a state with nothing beside it is stock BasicSR's
-                if self.opt["rank"] == 0:
-                    write(more, sets.more(iteration))
-                self._theirs["save"](epoch, iteration)
+        with together() as files:
+            # first: a state with nothing beside it is stock BasicSR's
             if self.opt["rank"] == 0:
-                sets.commit(iteration, {*files, *sets.files(iteration)})
-                self._leave_behind(sets)
-                sets.prune(iteration, self.opt["logger"].get("keep_last"), self._best_iterations())
-        except SaveError as error:
-            raise SaveError(f"{error}; {_last(sets, iteration)}") from error
+                write(more, sets.more(iteration))
+            self._theirs["save"](epoch, iteration)
+        if self.opt["rank"] == 0:
+            sets.commit(iteration, {*files, *sets.files(iteration)})
+            self._leave_behind(sets)
+            sets.prune(iteration, self.opt["logger"].get("keep_last"), self._kept(sets))
         self.saved_at, self.due = iteration, None
 
     def _more(self, validated: bool) -> dict[str, Any]:
         skipped = self.model.skipped_state() if hasattr(self.model, "skipped_state") else {}
+        pool = {"pool": _of_all_processes(self.model.pool_state())} if hasattr(self.model, "pool_state") else {}
         return {
+            **pool,
             "position": self.position.state(self.sampler, self.opt),
             "random": _of_all_processes(randomness.states() if validated or not self.before else self.before),
             "best_metrics": _plain(getattr(self.model, "best_metric_results", {})),
@@ -188,6 +189,12 @@ class Run:
         if left:
             numbers = ", ".join(map(str, left))
             _logger().warning(f"The run has gone back before its checkpoints {numbers}: --auto_resume passes them by.")
+
+    def _kept(self, sets: Sets) -> set[int]:
+        """The sets that stay: of the best iterations, and of the last one from which steps were taken, not skipped."""
+        since = self.model.skipping_since() if hasattr(self.model, "skipping_since") else None
+        before = [] if since is None else [number for number in sets.iterations() if number < since - 1]
+        return self._best_iterations() | {*before[-1:]}
 
     def _best_iterations(self) -> set[int]:
         if not self.opt["logger"].get("keep_best", True):
@@ -204,12 +211,6 @@ def still_asked(best: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]
         for data, records in best.items()
         if {name: record["better"] for name, record in records.items()} == asked
     }
-
-
-def _last(sets: Sets, iteration: int) -> str:
-    earlier = [number for number in sets.iterations() if number < iteration]
-    last = f"the checkpoint of iteration {earlier[-1]} is whole" if earlier else "there is no earlier checkpoint"
-    return f"training stops, {last}; mend the disk, then go on with --auto_resume"
 
 
 def _of_all_processes(mine: Any) -> list[Any]:

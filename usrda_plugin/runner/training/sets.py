@@ -83,6 +83,15 @@ class Sets:
             passed.append(f"checkpoint {number}: {fault}")
         return Found(None, tuple(passed))
 
+    def way_on(self) -> str:
+        """Say, where a disk takes no more, from which set training can go on, and how; or that there is none."""
+        committed = self.iterations()
+        whole = committed[-1] if committed else self.newest().iteration  # a set without manifest may do, as BasicSR's
+        if whole is None:
+            return "training stops, and no checkpoint has been saved; mend the disk, then start again"
+        last = f"the checkpoint of iteration {whole} is whole"
+        return f"training stops, {last}; mend the disk, then go on with --auto_resume"
+
     def iterations(self) -> list[int]:
         """The iterations that have a manifest, oldest first."""
         return sorted(int(file.stem) for file in self.states.glob(f"*{MANIFEST}") if file.stem.isdigit())

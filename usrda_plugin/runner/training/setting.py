@@ -32,6 +32,10 @@ class Training:
         self.claim = claim
         self.auto_resume = auto_resume
 
+    def way_on(self) -> str:
+        """Say from which checkpoint the run can go on, or that there is none."""
+        return Sets.of(self.run.opt).way_on()
+
     def substitutes(self, runner: Any) -> Substitutes:
         """The functions and classes to be put into the module ``basicsr.train``."""
         return {

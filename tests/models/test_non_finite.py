@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.models.test_usrda_model import batch, options, run, state
-from usrda_plugin.models import USRDAModel, watch
+from usrda_plugin.models import USRDAModel, non_finite
 from usrda_plugin.models.divergence import TrainingDiverged
-from usrda_plugin.models.watch import LOOK_EVERY
+from usrda_plugin.models.non_finite import LOOK_EVERY, NonFiniteGuard
 
 SPECTRAL = {"type": "USRDADiscriminator", "num_in_ch": 3, "num_feat": 4, "num_down": 1, "spectral_norm": True}
 FUSED = {"fused_adam": True}
@@ -30,7 +30,7 @@ def told(monkeypatch):
         def info(self, text):
             lines.append(("info", text))
 
-    monkeypatch.setattr(watch, "get_root_logger", Log)
+    monkeypatch.setattr(non_finite, "get_root_logger", Log)
     return lines
 
 
@@ -39,7 +39,7 @@ def make(folder, *, like_a_gpu=False, **train):
     opt = options(folder, **train)
     opt["network_d_y"] = dict(SPECTRAL)
     model = USRDAModel(copy.deepcopy(opt))
-    model.updates.watch.asynchronous = like_a_gpu
+    model.updates.guard.asynchronous = like_a_gpu
     return model
 
 
@@ -257,6 +257,31 @@ def test_on_a_gpu_too_training_stops(tmp_path):
     assert model.skipped_state()["g"] <= 2 * LOOK_EVERY
 
 
+def test_weights_that_are_not_finite_are_neither_saved_nor_begun_from(tmp_path):
+    model = make(tmp_path)
+    step(model, 1, batch(1))
+    model.save(0, 1)
+    weights = torch.load(tmp_path / "net_g_1.pth", weights_only=True)
+    next(model.net_g_ema.parameters()).data[0] = float("inf")
+    for save in (lambda: model.save(0, 2), model.save_best, lambda: model.save(-1, -1)):
+        with pytest.raises(TrainingDiverged, match=r"net_g \(params_ema\) .*not finite .*iteration 1"):
+            save()
+    assert sorted(file.name for file in tmp_path.glob("net_g_*")) == ["net_g_1.pth"]
+    next(iter(weights["params"].values()))[0] = float("nan")
+    torch.save({"params": weights["params"]}, tmp_path / "spoiled.pth")
+    opt = options(tmp_path)
+    opt["path"]["pretrain_network_g"] = str(tmp_path / "spoiled.pth")
+    with pytest.raises(ValueError, match=r"pretrain_network_g: .*spoiled\.pth: expected finite weights, found 1 "):
+        USRDAModel(opt)
+
+
+def test_a_stop_says_where_weights_are_not_finite_themselves(tmp_path):
+    model = make(tmp_path, max_skipped_steps=1)
+    next(model.net_g.parameters()).data[0] = float("nan")
+    with pytest.raises(TrainingDiverged, match=r"No step can be finite, as weights are not: .* of net_g\."):
+        step(model, 1, batch(1))
+
+
 # ---------------------------------------------------------------------- half precision
 
 
@@ -314,7 +339,8 @@ def test_counts_go_on_after_resuming(tmp_path, told):
 
 @pytest.mark.parametrize(("world_size", "skipped"), [(1, True), (2, False)])
 def test_one_process_goes_by_losses_and_gradients_and_several_by_what_they_exchange(tmp_path, world_size, skipped):
-    judge = watch.Watch(torch.device("cpu"), {}, tmp_path, world_size).judge
+    opt = {"train": {}, "path": {"training_states": tmp_path}, "world_size": world_size}
+    judge = NonFiniteGuard(torch.device("cpu"), opt, {"g": "the step"}, dict).judge
     one, nan = torch.tensor(1.0), torch.tensor(float("nan"))
     assert bool(judge("g", {"l_g_res": nan}, {"encoder": one}, None)) is skipped
     assert bool(judge("g", {"l_g_res": one}, {"encoder": nan}, None))
@@ -333,7 +359,7 @@ def test_a_loss_that_is_not_finite_has_no_gradient_that_is(tmp_path):
 PROCESS = """
 import sys
 import torch
-from tests.models import test_watch as here
+from tests.models import test_non_finite as here
 
 folder, rank = sys.argv[1], int(sys.argv[2])
 torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
