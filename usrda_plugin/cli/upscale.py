@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from usrda_plugin.cli.exits import printable
+from usrda_plugin.data.pictures import LOSSY
 from usrda_plugin.inference import (
     Job,
     Listing,
@@ -31,7 +32,6 @@ from usrda_plugin.inference import (
 )
 from usrda_plugin.inference.jobs import some
 from usrda_plugin.inference.naming import Existing
-from usrda_plugin.inference.pictures import LOSSY
 from usrda_plugin.interop import Identified, build, identify
 from usrda_plugin.runner.errors import SetupError
 from usrda_plugin.runner.options.inheritance import read_chain

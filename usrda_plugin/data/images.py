@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from usrda_plugin.data.decoding import decode, uncompressed
-from usrda_plugin.data.headers import upright_size
 from usrda_plugin.data.layout import partner_stems
+from usrda_plugin.data.pictures import decode_colour, uncompressed, upright_size
 from usrda_plugin.data.stores import ImageStore, listed_name, open_store, read_lines
 
 
@@ -85,7 +84,7 @@ class ImageSource:
         if index in self._decoded:
             return self._decoded[index]
         with self.store.content(self.entries[index]) as content:
-            image = decode(content, self.path(index))
+            image = decode_colour(content, self.path(index))
         if self.keep_decoded:
             image.setflags(write=False)
             self._decoded[index] = image
@@ -102,7 +101,7 @@ class ImageSource:
             return
         with self.store.content(self.entries[index]) as content:
             image = uncompressed(content)
-            yield decode(content, self.path(index)) if image is None else image
+            yield decode_colour(content, self.path(index)) if image is None else image
 
     def size(self, index: int) -> tuple[int, int]:
         """Return (height, width) of an image, from its header where that suffices. Raises as ``read`` does."""

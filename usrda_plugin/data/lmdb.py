@@ -1,8 +1,8 @@
 """Make image LMDBs in BasicSR's layout: ``data.mdb``, ``lock.mdb`` and ``meta_info.txt``; and ``checksums.txt`` beside.
 
 A line of ``meta_info.txt`` is ``key.png (height,width,channels) compression``; BasicSR takes a key up to its first dot
-and encodes it as ASCII, so keys have neither dots nor letters beyond that. An entry may be of any format that OpenCV
-reads; the ending in the list says which, and readers leave it aside.
+and encodes it as ASCII, so keys have neither dots nor letters beyond that. An entry may be of any format that is read;
+the ending in the list says which, and readers leave it aside.
 """
 
 from __future__ import annotations

@@ -10,9 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, cast
 
 from usrda_plugin.data.environment import lmdb_environment
-from usrda_plugin.data.headers import View
+from usrda_plugin.data.pictures import View
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
+IMAGE_SUFFIXES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".avif", ".gif"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k"),
+)
+"""Files that are listed as images; what they are is told by their content."""
 
 
 LONGEST_KEY = 511

@@ -12,8 +12,8 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from usrda_plugin.data.camera import PATCH, Camera, Drawer, estimate_camera, featureless, gather, looked_at
-from usrda_plugin.data.decoding import as_unit
 from usrda_plugin.data.images import ImageSource
+from usrda_plugin.data.levels import as_unit
 from usrda_plugin.data.pairs import GivenPairs, MadePairs, PairSource, places
 from usrda_plugin.data.patches import random_corner, random_pose, to_tensor
 from usrda_plugin.data.sizes import least_side, refuse_small, small_or_unreadable

@@ -9,14 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from usrda_plugin.data.pictures import WRITTEN
 from usrda_plugin.data.stores import IMAGE_SUFFIXES
 from usrda_plugin.inference.naming import Naming, name_results
-from usrda_plugin.inference.pictures import WRITTEN
 from usrda_plugin.inference.places import Found, kind_of
 
 LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, where the system does not tell
 LONGEST_DRAFT = 40  # bytes of the name that a result has until it is whole
-OTHER_IMAGES = (".avif", ".gif", ".heic", ".heif", ".jfif", ".tga")
+OTHER_IMAGES = (".heic", ".heif", ".tga")
 
 
 class Job(NamedTuple):

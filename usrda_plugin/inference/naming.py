@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from usrda_plugin.choices import Extension
-from usrda_plugin.inference.pictures import WRITTEN
+from usrda_plugin.data.pictures import WRITTEN
 from usrda_plugin.inference.places import Found
 
 Existing = Literal["refuse", "skip", "overwrite"]

@@ -43,15 +43,15 @@ class ImageRoot:
         return self.sizes[name]
 
     def _look(self, name: str) -> Size | None:
-        from usrda_plugin.data.headers import upright_size
+        from usrda_plugin.data.pictures import UnreadableError, upright_size
         from usrda_plugin.data.stores import open_store
 
         try:
             with open_store(self.path).open(name) as file:
                 size = upright_size(file, name)
         except (ValueError, OSError) as error:
-            reason = (isinstance(error, OSError) and error.strerror) or str(error)
-            self.reasons[name] = f"{name}: {reason.replace(f'cannot read {name} as an image: ', '')}"
+            told = error.reason if isinstance(error, UnreadableError) else getattr(error, "strerror", None)
+            self.reasons[name] = f"{name}: {told or error}"
             return None
         said = (self.shapes or {}).get(name) or size
         if said != size:

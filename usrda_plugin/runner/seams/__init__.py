@@ -109,8 +109,8 @@ SEAMS = [
     Seam(
         "undecodable_images",
         "an image that cannot be decoded gives 'NoneType' object has no attribute 'astype', one cut off a gray rest; "
-        "a TIFF's colours are multiplied by its alpha",
-        images.name_undecodable_images,
+        "a TIFF's colours are multiplied by its alpha or its white is black",
+        images.read_images_as_ours,
     ),
     Seam(
         "lmdb_clients",
