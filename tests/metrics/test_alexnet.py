@@ -113,5 +113,7 @@ def test_weights_of_another_network_are_refused(content: object, told: str, tmp_
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.pth").write_text("no weights")
-    with pytest.raises(ValueError, match=r"notes\.pth: expected a file of torch\.save, found something else"):
+    with pytest.raises(
+        ValueError, match=r"notes\.pth: expected a file of torch\.save or safetensors, found something else"
+    ):
         read_alexnet(tmp_path / "notes.pth")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torchvision.models import AlexNet_Weights, alexnet
 
-from usrda_plugin.files import read_tensors
+from usrda_plugin.weights import read_tensors
 
 ENVIRONMENT = "USRDA_ALEXNET_WEIGHTS"
 URL: str = AlexNet_Weights.IMAGENET1K_V1.url

@@ -14,8 +14,6 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
 
-from usrda_plugin.archs.warm_start import PARTS
-from usrda_plugin.files import read_tensors
 from usrda_plugin.method import CRITIC_TERMS, Batch, Pass, Verdict, taught
 from usrda_plugin.models import checkpoints
 from usrda_plugin.models.checkpoints import NETWORK
@@ -30,6 +28,7 @@ from usrda_plugin.models.strips import strips
 from usrda_plugin.models.switches import FUSED, Switches, resolve_switches
 from usrda_plugin.models.updates import Updates, fit_state, follow, frozen, mean_of
 from usrda_plugin.models.validation import validate
+from usrda_plugin.weights import PARTS, load
 
 STEPS = {"g": "the generator's step", "d": "the critics' step"}
 
@@ -251,17 +250,7 @@ class USRDAModel(SRModel):
         self, net: nn.Module, load_path: str, strict: bool = True, param_key: str = "params", part: str | None = None
     ) -> None:
         """Load weights from a file of any kind that the network takes. Raises ValueError where they do not fit."""
-        network = self.get_bare_model(net)
-        if not strict or not hasattr(network, "fit_weights"):
-            super().load_network(net, load_path, strict, param_key)
-            return
-        content = read_tensors(load_path)
-        try:
-            weights = network.fit_weights(content, param_key, part)
-        except ValueError as misfit:
-            raise ValueError(f"{load_path}: {misfit}") from None
-        network.load_state_dict(weights, strict=False)
-        get_root_logger().info(f"Loaded {part or type(network).__name__} from {load_path} [{param_key}].")
+        get_root_logger().info(load(self.get_bare_model(net), load_path, param_key, strict=strict, part=part))
 
     def setup_optimizers(self) -> None:
         """Adam for the generator's three networks and, where there are critics, one for all of them."""

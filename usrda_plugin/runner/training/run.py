@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from logging import INFO, WARNING
 from typing import Any
 
 import torch.distributed
 
 from usrda_plugin.models.checkpoints import together, write
 from usrda_plugin.runner.training import randomness
+from usrda_plugin.runner.training.changes import OF_THE_STEP, WARMUP, Change, Options, told
 from usrda_plugin.runner.training.position import Position, position_from, start_there
+from usrda_plugin.runner.training.schedules import Built, follow_rates
 from usrda_plugin.runner.training.sets import Sets
 from usrda_plugin.runner.training.stopping import Stopped, StopWish
 
@@ -34,6 +38,12 @@ class Run:
         self.opt: dict[str, Any] = {}
         self.model: Any = None
         self.sampler: Any = None
+        self.batch = 0
+        """Samples that the loader of this process gives at a time."""
+        self.options: Options = {}
+        """The options by place, before anybody takes them apart."""
+        self.changes: list[Change] | None = None
+        """How they differ from those of the checkpoint from which the run goes on; None: that has kept none."""
         self.validations: tuple[Any, ...] = ()
         self.board: Any = None
         self.restored: dict[str, Any] | None = None
@@ -58,9 +68,11 @@ class Run:
 
     def resume_training(self, state: dict[str, Any]) -> None:
         """Go on with what the model has saved, and with what the run has."""
+        built = Built.of(self.model)
         self._theirs["resume_training"](state)
         self.iteration = self.saved_at = int(state["iter"])
         logger = _logger()
+        self._apply_options(built)
         if self.restored is None:
             logger.warning(
                 f"Training state {self.iteration} was saved without the position in the data, the random generators"
@@ -84,6 +96,22 @@ class Run:
             f"Restored at iteration {self.iteration}: networks, averages, optimizers, schedulers,"
             f" {self.position.describe()}, random generators, best metrics{rest}"
         )
+
+    def _apply_options(self, built: Built) -> None:
+        """Let the options hold that have changed, in the optimizers and schedules that the state has just filled."""
+        logger, changes = _logger(), self.changes or []
+        places = [change.place for change in changes]
+        if self.changes is None or any(place.startswith(OF_THE_STEP) for place in places):
+            warmup_iter = self.opt["train"].get("warmup_iter", -1)
+            found = built.apply(
+                self.model,
+                warmup_changed=WARMUP in places,
+                follow=partial(follow_rates, self._theirs["update_learning_rate"], self.iteration, warmup_iter),
+            )
+            for line in found if self.changes is None else ():
+                logger.info(f"Going on with another {line} (applied).")
+        for change in changes:
+            logger.log(WARNING if change.row.effect == "reported" else INFO, told(change))
 
     def begin_epoch(self) -> None:
         """Called when the loader of an epoch has given no batch yet; after a resume, the generators go on."""
@@ -177,7 +205,8 @@ class Run:
         pool = {"pool": _of_all_processes(self.model.pool_state())} if hasattr(self.model, "pool_state") else {}
         return {
             **pool,
-            "position": self.position.state(self.sampler, self.opt),
+            "position": self.position.state(self.sampler, self.opt, self.batch),
+            "options": self.options,
             "random": _of_all_processes(randomness.states() if validated or not self.before else self.before),
             "best_metrics": _plain(getattr(self.model, "best_metric_results", {})),
             "skipped": skipped,

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from usrda_plugin.files import read_tensors
 from usrda_plugin.models.checkpoints import clear_unfinished, settle, write_text
+from usrda_plugin.weights import read_tensors
 
 STATE, MORE, MANIFEST, LEFT = ".state", ".more", ".json", ".left"
 BLOCK = 2**20

@@ -10,25 +10,36 @@ from typing import Any
 
 from torch import Tensor
 
+from usrda_plugin.weights.choosing import Weights as Named
+from usrda_plugin.weights.choosing import readings, without_extras
+from usrda_plugin.weights.fitting import told_apart
+from usrda_plugin.weights.layouts import count_steps, in_basicsr_names
+from usrda_plugin.weights.wording import shown, some
+
 Weights = Mapping[str, Tensor]
 Description = dict[str, Any]
 
 # RRDBNet folds 4x4 or 2x2 pixels into channels at the scales 1 and 2
 FOLDED = {1: 1, 4: 2, 16: 4}
+RRDB_LAYERS = {"conv_first.weight", "conv_body.weight", "conv_hr.weight", "conv_last.weight"}
 
 
-def recognise(weights: Weights) -> Description:
-    """The ``type`` and arguments of the USRDANet, RRDBNet or SRVGGNetCompact that has these weights.
+def recognise(weights: Named) -> tuple[Description, Named]:
+    """The ``type`` and arguments of the USRDANet, RRDBNet or SRVGGNetCompact that has these weights, and its names.
 
-    Raises ValueError where names and shapes do not tell.
+    Names may have a prefix or be those of ESRGAN's older layouts. Raises ValueError where names and shapes do not tell.
     """
-    for belongs, describe in ((_is_usrda, _usrda), (_is_rrdb, _rrdb), (_is_compact, _compact)):
-        if belongs(weights):
-            return _described(weights, describe)
-    some = ", ".join(list(weights)[:3])
+    for reading in readings(without_extras(weights)):
+        kind = told_apart(reading)
+        if kind is not None:
+            raise ValueError(f"expected weights of a network from LR to SR images, found {kind.found}; {kind.remedy}")
+        named = in_basicsr_names(reading)
+        for belongs, describe in NETWORKS:
+            if belongs(named):
+                return _described(named, describe), named
     raise ValueError(
         "expected weights of USRDANet, RRDBNet or SRVGGNetCompact, or a file that describes its network, found others"
-        f" ({some}, ...); name the network by an option file that has network_g: --opt FILE"
+        f" ({some(weights)}, ...); name the network by an option file that has network_g: --opt FILE"
     )
 
 
@@ -91,7 +102,30 @@ def _has_g_t(weights: Weights) -> bool:
 
 
 def _is_rrdb(weights: Weights) -> bool:
-    return {"conv_first.weight", "conv_body.weight", "conv_up2.weight", "conv_last.weight"} <= weights.keys()
+    return RRDB_LAYERS | {"conv_up2.weight"} <= weights.keys()
+
+
+def _is_small_rrdb(weights: Weights) -> bool:
+    return weights.keys() >= RRDB_LAYERS and any(re.match(r"body\.\d+\.rdb1\.", name) for name in weights)
+
+
+def _small_rrdb(weights: Weights) -> Description:
+    """ESRGAN's own network of scale 1 or 2, which folds no pixels: here USRDANet, all blocks in G_SR."""
+    first, last = weights["conv_first.weight"], weights["conv_last.weight"]
+    if first.shape[1] != len(last):
+        raise ValueError(f"expected {len(last)} channels into the first layer, found {first.shape[1]}")
+    return {
+        "type": "USRDANet",
+        "scale": 2 ** count_steps(weights),
+        "encoder": "rrdb",
+        "num_in_ch": len(last),
+        "num_out_ch": len(last),
+        "num_feat": len(first),
+        "num_block": _count(weights, "body"),
+        "num_grow_ch": _grow(weights),
+        "num_block_encoder": 0,
+        "num_block_lr_decoder": 0,
+    }
 
 
 def _rrdb(weights: Weights) -> Description:
@@ -112,12 +146,12 @@ def _is_compact(weights: Weights) -> bool:
 
 
 def _compact(weights: Weights) -> Description:
-    first, last = _tensor(weights, "body.0.weight"), weights[f"body.{_count(weights, 'body') - 1}.weight"]
     if "body.1.weight" not in weights:
         raise ValueError(
             "expected PReLU's weights, found a SRVGGNetCompact with another activation, which its weights do not"
             " tell; name the network by its option file: --opt FILE"
         )
+    first, last = _tensor(weights, "body.0.weight"), weights[f"body.{_count(weights, 'body') - 1}.weight"]
     num_in_ch = first.shape[1]
     upscale = isqrt(len(last) // num_in_ch)
     if upscale**2 * num_in_ch != len(last):
@@ -148,11 +182,27 @@ def _grow(weights: Weights) -> int:
 
 
 def _count(weights: Weights, prefix: str) -> int:
-    found = [re.match(rf"{re.escape(prefix)}\.(\d+)\.", key) for key in weights]
-    return max((int(match[1]) + 1 for match in found if match), default=0)
+    """How many numbered layers there are, which must be all up to the last."""
+    found = {match[1] for name in weights if (match := re.match(rf"{re.escape(prefix)}\.(\d+)\.", name))}
+    missing = next((number for number in range(len(found)) if str(number) not in found), None)
+    if missing is not None:
+        strange = max(found, key=len)
+        raise ValueError(
+            f"expected the layers {prefix}.0 to {prefix}.{len(found) - 1}, found no {prefix}.{missing}, but"
+            f" {shown(f'{prefix}.{strange}')}; is the file damaged?"
+        )
+    return len(found)
 
 
 def _tensor(weights: Weights, name: str) -> Tensor:
     if name not in weights:
         raise ValueError(f"expected the weight {name}, found none; is the file complete?")
     return weights[name]
+
+
+NETWORKS: tuple[tuple[Callable[[Weights], bool], Callable[[Weights], Description]], ...] = (
+    (_is_usrda, _usrda),
+    (_is_rrdb, _rrdb),
+    (_is_small_rrdb, _small_rrdb),
+    (_is_compact, _compact),
+)

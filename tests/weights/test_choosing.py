@@ -10,7 +10,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from usrda_plugin.interop import read_weights
+from usrda_plugin.interop import identify
+from usrda_plugin.weights import Chosen, choose, read_tensors
+
+
+def read_weights(file: Path, param_key: str | None = None) -> Chosen:
+    return choose(read_tensors(file), param_key)
+
 
 ONE, TWO, THREE = ({"w": torch.full((1,), float(value))} for value in (1, 2, 3))
 
@@ -28,8 +34,14 @@ def saved(folder: Path, content: Any, name: str = "net.pth") -> Path:
         ({"params": ONE, "optimizer": THREE}, None, 1.0, "params"),
         ({"state_dict": THREE, "epoch": 3}, None, 3.0, "state_dict"),
         (ONE, None, 1.0, ""),
-        ({"module.w": TWO["w"]}, None, 2.0, ""),
-        ({"params": {"module.w": TWO["w"]}}, None, 2.0, "params"),
+        ({"params": ONE, "params-ema": TWO}, None, 2.0, "params-ema"),
+        ({"params": ONE, "Params_EMA": TWO}, None, 2.0, "Params_EMA"),
+        ({"params": ONE, "params-ema": TWO}, "params", 1.0, "params"),
+        ({"model": ONE, "model_ema": TWO, "epoch": 3}, None, 2.0, "model_ema"),
+        ({"g_ema": TWO, "g": ONE, "d": THREE}, None, 2.0, "g_ema"),
+        ({"discriminator": ONE, "generator": TWO}, None, 2.0, "generator"),
+        ({"model": {"discriminator": ONE, "generator": TWO}}, None, 2.0, "model.generator"),
+        ({"state_dict": {"one.w": ONE["w"], "two.w": TWO["w"]}}, "two", 2.0, "two"),
     ],
 )
 def test_the_average_is_preferred_then_params_then_the_only_ones(
@@ -39,15 +51,14 @@ def test_the_average_is_preferred_then_params_then_the_only_ones(
     assert list(found.weights) == ["w"]
     assert found.weights["w"].item() == value
     assert found.key == key
-    assert found.network is None
 
 
 def test_safetensors_hold_weights_and_a_description_in_their_metadata(tmp_path: Path) -> None:
     description = {"type": "RRDBNet", "scale": 2}
     save_file(ONE, tmp_path / "flat.safetensors", {"network": json.dumps(description)})
-    found = read_weights(tmp_path / "flat.safetensors")
-    assert found.weights["w"].item() == 1
-    assert found.network == description
+    content = read_tensors(tmp_path / "flat.safetensors")
+    assert content["w"].item() == 1
+    assert content["network"] == description
     both = {"params.w": ONE["w"], "params_ema.w": TWO["w"]}
     save_file(both, tmp_path / "both.safetensors")
     assert read_weights(tmp_path / "both.safetensors").weights["w"].item() == 2
@@ -84,24 +95,23 @@ def test_what_is_no_file_of_weights_is_told(tmp_path: Path) -> None:
     (tmp_path / "text.safetensors").write_text("no weights at all")
     saved(tmp_path, [1, 2], "list.pth")
     saved(tmp_path, {"epoch": 3}, "numbers.pth")
-    saved(tmp_path, {"generator": ONE, "critic": TWO}, "several.pth")
+    saved(tmp_path, {"one": ONE, "two": TWO}, "several.pth")
     save_file(ONE, tmp_path / "strange.safetensors", {"network": "no JSON"})
     expected = {
-        "text.pth": "expected a file of torch.save",
-        "empty.pth": "expected a file of torch.save",
-        "cut.pth": "expected a file of torch.save",
-        "text.safetensors": "expected a safetensors file",
+        "text.pth": "found something else (it begins with",
+        "empty.pth": "found an empty file",
+        "cut.pth": "found a damaged or other file",
+        "text.safetensors": "found something else",
         "list.pth": "expected tensors by name, found something else (a list)",
         "numbers.pth": "found only 'epoch'",
-        "several.pth": "choose one of 'generator', 'critic' by --param-key",
+        "several.pth": "choose one of 'one', 'two' by --param-key",
         "strange.safetensors": "expected JSON",
     }
     for name, message in expected.items():
         with pytest.raises(ValueError, match="expected") as fault:
-            read_weights(tmp_path / name)
-        assert str(fault.value).startswith(str(tmp_path / name))
+            identify(tmp_path / name)
         assert message in str(fault.value)
-    with pytest.raises(ValueError, match="expected weights below 'params_ema', found 'generator', 'critic'"):
+    with pytest.raises(ValueError, match="expected weights below 'params_ema', found 'one', 'two'"):
         read_weights(tmp_path / "several.pth", "params_ema")
     with pytest.raises(FileNotFoundError, match="no such file"):
         read_weights(tmp_path / "none.pth")
