@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Callable
 
 from usrda_plugin.runner.errors import LostProcessError, SetupError, TrainingError, is_first_of_machine
@@ -27,12 +28,21 @@ def run_command(name: str, command: Callable[[], None], *, show_traceback: bool)
             raise
         # of several processes with the same fault, one speaks
         if is_first_of_machine():
-            print(f"{name}: {fault}", file=sys.stderr)
+            print(printable(f"{name}: {fault}"), file=sys.stderr)
         return USER_FAULT
     except (TrainingError, LostProcessError) as fault:
         if show_traceback:
             raise
         if isinstance(fault, TrainingError) and is_first_of_machine():
-            print(f"{name}: {fault}", file=sys.stderr)
+            print(printable(f"{name}: {fault}"), file=sys.stderr)
         return BROKEN_OFF
     return 0
+
+
+def printable(text: str) -> str:
+    """The text for a terminal: what a file's name has of control characters is spelt out, so that it does nothing."""
+    return "".join(c if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs") else _spelt(c) for c in text)
+
+
+def _spelt(character: str) -> str:
+    return character.encode("unicode_escape").decode()
