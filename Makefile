@@ -55,8 +55,9 @@ adaptation-smoke: $(INSTALLED)  ## the same at a size that shows that it runs, w
 
 KILLS := 50
 ITERATIONS := 600
-soak: $(INSTALLED)  ## kills the demo's training so many times, and compares its end with an uninterrupted run
+soak: $(INSTALLED)  ## kills two trainings so many times, and compares their ends with uninterrupted runs
 	$(BIN)/python benchmarks/soak.py --kills $(KILLS) --iterations $(ITERATIONS)
+	$(BIN)/python benchmarks/soak.py --recipe esrgan --kills $(KILLS) --iterations $(ITERATIONS)
 	$(BIN)/python benchmarks/memory.py
 
 gpu-check: $(INSTALLED)  ## everything that needs a CUDA device, in one run

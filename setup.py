@@ -22,11 +22,11 @@ setup(
         "torch>=2.6,<3",
         "torchvision>=0.21",
         "mmengine>=0.10.4,<0.11",
-        "opencv-python>=4.8",
+        "opencv-python>=4.11",
         "lmdb>=1.4",
         "numpy>=1.26",
         "pydantic>=2.7,<3",
-        "Pillow>=10",
+        "Pillow>=11.3",
         "PyYAML>=6.0",
         "rich>=13",
         "rich-argparse>=1.4",
@@ -34,7 +34,17 @@ setup(
         "torchmetrics>=1.4,<2",
     ],
     extras_require={
-        "dev": ["hypothesis", "jsonschema", "mypy", "pytest", "pytest-timeout", "ruff", "spandrel", "types-PyYAML"]
+        "dev": [
+            "hypothesis",
+            "jsonschema",
+            "mypy",
+            "pytest",
+            "pytest-timeout",
+            "ruff",
+            "spandrel",
+            "tifffile",
+            "types-PyYAML",
+        ]
     },
     entry_points={
         "console_scripts": ["basicsr = usrda_plugin.cli.basicsr:main", "usrda = usrda_plugin.cli.usrda:main"],

@@ -1,4 +1,7 @@
-"""Kills the demo's training again and again, and shows that it ends as if nobody had.
+"""Kills a training again and again, and shows that it ends as if nobody had.
+
+The training is the demo's, or by `--recipe esrgan` that of train_esrgan.yml with small networks and without the
+perceptual term, whose weights are not everywhere.
 
 SIGKILL comes at random instants: while the process starts, in the training, and, every fourth time, in the middle of
 a save. Each time the training goes on by `--auto_resume`. In the end all that it leaves is compared with
@@ -23,16 +26,53 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import torch
 from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "demo"))
 NAME = "soak"
+CORNER = 64
+"""Side of what is validated of a photograph, in LR pixels."""
 LONGEST = 2.5
 """Seconds from the first losses to a kill, at most."""
 LOGGED = re.compile(r"iter:\s*([\d,]+), lr:\(([^)]*)\)\] \[.*?\] (.*)$", re.MULTILINE)
 BEST = re.compile(r"# (\w+): (\S+)\s+Best: (.*)$", re.MULTILINE)
+
+
+class Recipe(NamedTuple):
+    """A training: its option file below ``options``, and what is changed in it to make it small."""
+
+    file: str
+    overrides: Callable[[argparse.Namespace], dict[str, Any]]
+
+
+def of_demo(chosen: argparse.Namespace) -> dict[str, Any]:
+    """The demo's changes."""
+    return {"train:psnr_iter": chosen.iterations // 4, "val:signals:images": 2}
+
+
+def of_esrgan(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Scale 2, small networks, the demo's photographs, and a step in the learning rate."""
+    photographs = "demo/out/photographs"
+    return {
+        "scale": 2,
+        "datasets:train:dataroot_gt": f"{photographs}/source_hr",
+        "datasets:train:batch_size_per_gpu": 2,
+        "datasets:val:dataroot_gt": f"{photographs}/val_hr",
+        "datasets:val:dataroot_lq": f"{photographs}/val_lr",
+        **{f"network_g:{key}": value for key, value in RRDB.items()},
+        "network_d:num_feat": 4,
+        "path:pretrain_network_g": "null",
+        "train:perceptual_opt": "null",
+        "train:scheduler:milestones": f"[{chosen.iterations // 2}]",
+        "logger:use_tb_logger": "false",
+    }
+
+
+RRDB = {"scale": 2, "num_feat": 8, "num_block": 1, "num_grow_ch": 4}
+RECIPES = {"demo": Recipe("demo_usrda.yml", of_demo), "esrgan": Recipe("train_esrgan.yml", of_esrgan)}
 
 
 class Left(NamedTuple):
@@ -47,6 +87,7 @@ class Left(NamedTuple):
 def main(arguments: list[str] | None = None) -> int:
     """Run both trainings and compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipe", choices=RECIPES, default="demo", help="which training")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the instants")
     parser.add_argument("--iterations", type=int, default=600)
@@ -57,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="soak_") as folder:
         whole, killed = Path(folder, "whole"), Path(folder, "killed")
         for place in (whole, killed):
-            furnish(place)
+            furnish(place, chosen.recipe)
         finish(start(whole, chosen))
         instants = kill_and_go_on(killed, chosen, console)
         finish(start(killed, chosen, auto_resume=bool(instants)))
@@ -66,25 +107,30 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f"[red]{fault}[/]")
     told = ", ".join(f"{instants.count(kind)} {kind}" for kind in dict.fromkeys(instants))
     verdict = "identical, nothing left behind" if not faults else f"{len(faults)} differences"
-    console.print(f"{len(instants)} kills survived ({told}), {chosen.iterations} iterations: {verdict};"
+    survived = f"{chosen.recipe}: {len(instants)} kills survived ({told})"
+    console.print(f"{survived}, {chosen.iterations} iterations: {verdict};"
                   f" {(time.monotonic() - started) / 60:.1f} minutes")  # fmt: skip
     return 1 if faults else 0
 
 
-def furnish(place: Path) -> None:
-    """Lay out what the demo's option file reads."""
-    from photographs import write_photographs
+def furnish(place: Path, recipe: str) -> None:
+    """Lay out what the option file reads; for another than the demo's a corner of each photograph is validated."""
+    from photographs import SCALE, write_photographs
 
-    write_photographs(place / "demo/out/photographs")
+    photographs = place / "demo/out/photographs"
+    write_photographs(photographs)
+    for folder, side in (("val_lr", CORNER), ("val_hr", CORNER * SCALE)) if recipe != "demo" else ():
+        for file in (photographs / folder).iterdir():
+            cv2.imwrite(str(file), cv2.imread(str(file))[:side, :side])
     shutil.copytree(ROOT / "pretrained", place / "pretrained", ignore=shutil.ignore_patterns("*.md"))
 
 
 def start(place: Path, chosen: argparse.Namespace, *, auto_resume: bool = False) -> subprocess.Popen[str]:
-    """Begin the demo's training below a folder."""
+    """Begin the training below a folder."""
+    recipe = RECIPES[chosen.recipe]
     overrides = {
         "name": NAME,
         "train:total_iter": chosen.iterations,
-        "train:psnr_iter": chosen.iterations // 4,
         "datasets:train:num_worker_per_gpu": chosen.workers,
         # a small epoch, so that some are ended
         "datasets:train:dataset_enlarge_ratio": 40,
@@ -93,9 +139,9 @@ def start(place: Path, chosen: argparse.Namespace, *, auto_resume: bool = False)
         "logger:keep_last": 3,
         "val:val_freq": 50,
         "val:save_img": "false",
-        "val:signals:images": 2,
+        **recipe.overrides(chosen),
     }
-    command = [sys.executable, "-m", "usrda_plugin", "train", "-opt", str(ROOT / "options/demo_usrda.yml")]
+    command = [sys.executable, "-m", "usrda_plugin", "train", "-opt", str(ROOT / "options" / recipe.file)]
     command += ["--auto_resume"] * auto_resume
     command += ["--force_yml", *(f"{key}={value}" for key, value in overrides.items())]
     # one thread: on a machine that is busy a second one is waited for at every step

@@ -116,6 +116,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+# BasicSR's own way, and ours, which SRModel has from the seam `validation`
+WAYS = {SRModel: SRModel.nondist_validation.__wrapped__, USRDAModel: USRDAModel.nondist_validation}
+
+
 class Validation:
     """A model, a validation set on disk, and the two ways to validate the one by the other."""
 
@@ -144,7 +148,7 @@ class Validation:
         """Validate as this kind of model does."""
         self.model.opt["path"]["visualization"] = str(self.folder / kind.__name__)
         vars(self.model)["feed_data"] = partial(kind.feed_data, self.model)
-        kind.nondist_validation(self.model, self.loader, "benchmark", None, save_img)
+        WAYS[kind](self.model, self.loader, "benchmark", None, save_img)
         del vars(self.model)["feed_data"]
 
     def run_without_network(self, kind: type[SRModel], save_img: bool) -> None:

@@ -129,7 +129,7 @@ class TestFitWeights:
 
     def test_a_misspelt_key_is_not_taken_for_another(self):
         net = small()
-        with pytest.raises(ValueError, match=r"below 'params_emma', found the keys \['params'\]"):
+        with pytest.raises(ValueError, match=r"below 'params_emma', found 'params'"):
             net.fit_weights({"params": net.state_dict()}, "params_emma")
 
     @pytest.mark.parametrize("part", ["encoder", "sr_decoder", "lr_decoder"])
@@ -157,5 +157,5 @@ class TestFitWeights:
             small().fit_weights({"params": small(**other).state_dict()})
 
     def test_a_file_without_weights_says_what_it_holds(self):
-        with pytest.raises(ValueError, match=r"found the keys \['iter', 'optimizers'\]"):
+        with pytest.raises(ValueError, match=r"found only 'iter', 'optimizers'"):
             small().fit_weights({"iter": 3, "optimizers": []})

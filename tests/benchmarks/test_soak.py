@@ -1,4 +1,4 @@
-"""The soak in short: a few kills of the demo's training, and a comparison that notices what is not the same."""
+"""The soak in short: a few kills of each training, and a comparison that notices what is not the same."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ def soak(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.slow
-def test_killed_a_few_times_the_demos_training_ends_the_same(soak: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert soak.main(["--kills", "4", "--iterations", "60"]) == 0
+@pytest.mark.parametrize("recipe", ["demo", "esrgan"])
+def test_killed_a_few_times_a_training_ends_the_same(
+    recipe: str, soak: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert soak.main(["--recipe", recipe, "--kills", "4", "--iterations", "60"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     kills = r"4 kills survived \(1 (in|beside) a save, 1 in the start, 2 in the training\)"
     assert re.search(rf"{kills}, 60 iterations: identical", told)

@@ -149,6 +149,10 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
 
 # what is spoilt, and what the message must say: the place, what was found there, the remedy
 TRAIN_FAULTS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
+    "W&B not installed": (
+        edit(logger__use_tb_logger=True, logger__wandb={"project": "p"}),
+        ("logger: wandb: project", "W&B cannot be used", "pip install wandb"),
+    ),
     "source folder missing": (
         edit(datasets__train__dataroot_gt="nowhere"),
         ("datasets: train: dataroot_gt", "nowhere", "correct the path"),
@@ -294,6 +298,11 @@ TEST_FAULTS: dict[str, tuple[list[str], tuple[str, ...]]] = {
         ["datasets:test={name: set, type: SingleImageDataset, dataroot_lq: lr, io_backend: {type: disk}}"],
         ("val: metrics: psnr", "truth"),
     ),
+    "data set that would be saved elsewhere": (
+        ["datasets:test:name='../../evil'"],
+        ("datasets: test: name", "'../../evil'", "another folder", "write a plain name"),
+    ),
+    "images that would be saved elsewhere": (["val:suffix='../x'"], ("val: suffix", "'../x'", "another folder")),
     "override misspelt": (["datasets:test:dataroot_ql=lr"], ("dataroot_ql", "did you mean 'dataroot_lq'?")),
     "override without a value": (["num_gpu"], ("num_gpu", "write block:key=value")),
     "more GPUs than there are": (["num_gpu=99"], ("num_gpu", "99")),
@@ -323,6 +332,7 @@ def test_a_training_that_cannot_be_is_refused(
         raise OSError("there is no network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setitem(sys.modules, "wandb", None)
     monkeypatch.setenv("TORCH_HOME", str(place / "torch"))
     monkeypatch.delenv("USRDA_VGG_WEIGHTS", raising=False)
     spoil, expected = TRAIN_FAULTS[fault]

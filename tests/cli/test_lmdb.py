@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +164,84 @@ def test_tracebacks_may_be_asked_for_after_the_action(workshop: Path) -> None:
     for debugged in ([*line, "--debug"], ["lmdb", "--debug", *line[1:]]):
         with pytest.raises(ValueError, match="nowhere does not exist"):
             usrda.main(debugged)
+
+
+# what a process does in the middle of making an LMDB, a line before it
+IN_THE_MIDDLE = """
+import sys, time
+from usrda_plugin.data import images, make_lmdb
+
+def read(self, index):
+    print("at work", flush=True)
+    time.sleep(60)
+
+images.ImageSource.read = read
+make_lmdb("hr", "hr.lmdb")
+"""
+
+
+@contextmanager
+def at_work() -> Iterator[subprocess.Popen[str]]:
+    """A process that makes hr.lmdb, and does not come to its end."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", IN_THE_MIDDLE], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "at work\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def unfinished(folder: Path) -> list[Path]:
+    return sorted(folder.glob(".*unfinished*"))
+
+
+def test_what_a_killed_run_has_left_is_removed_by_the_next_which_says_so(workshop: Path, capsys: Capture) -> None:
+    with at_work():
+        [folder] = unfinished(workshop)
+    assert unfinished(workshop) == [folder]
+    assert usrda.main(["lmdb", "make", "--input", "hr", "--output", "hr.lmdb"]) == 0
+    told = capsys.readouterr().out
+    assert f"{folder.name}: removed; a run that was killed had left it unfinished" in told
+    assert unfinished(workshop) == []
+    assert sorted(path.name for path in (workshop / "hr.lmdb").iterdir() if path.name != "lock.mdb") == [
+        "checksums.txt",
+        "data.mdb",
+        "meta_info.txt",
+    ]
+
+
+def test_the_folder_of_a_run_at_work_and_those_of_others_stay(workshop: Path, capsys: Capture) -> None:
+    (workshop / ".hr-unfinished-notes").mkdir()
+    (workshop / ".hr-unfinished-notes" / "mine.txt").write_text("mine")
+    (workshop / ".other-unfinished-a").mkdir()
+    with at_work() as process:
+        before = unfinished(workshop)
+        assert len(before) == 3
+        assert usrda.main(["lmdb", "make", "--input", "hr", "--output", "hr.lmdb"]) == 0
+        assert unfinished(workshop) == before
+        assert process.poll() is None
+    assert "removed" not in capsys.readouterr().out
+
+
+def test_without_locks_an_unfinished_folder_is_told_and_stays(
+    workshop: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    (workshop / ".hr-unfinished-a" / "hr.lmdb").mkdir(parents=True)
+    assert usrda.main(["lmdb", "make", "--input", "hr", "--output", "hr.lmdb"]) == 0
+    assert "this file system cannot tell by whom" in capsys.readouterr().out
+    assert [folder.name for folder in unfinished(workshop)] == [".hr-unfinished-a"]
+    assert len(ImageSource.open(workshop / "hr.lmdb")) == 4
+
+
+def test_a_refusal_leaves_no_unfinished_folder(workshop: Path) -> None:
+    (workshop / "hr" / "0.png").write_bytes(b"no image")
+    assert usrda.main(["lmdb", "make", "--input", "hr", "--output", "hr.lmdb"]) == 2
+    assert unfinished(workshop) == []

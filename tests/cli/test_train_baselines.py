@@ -140,6 +140,29 @@ def test_a_run_resumes_where_it_stopped(option_file: OptionFile, workshop: Path)
     assert [path.name for path in (workshop / "experiments").iterdir()] == ["tiny"], "nothing was archived"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["RealESRNetModel", "RealESRGANModel"])
+def test_a_run_of_real_esrgan_goes_on_with_its_pool_of_pairs(
+    model: str, option_file: OptionFile, workshop: Path
+) -> None:
+    file = option_file(**BASELINES[model])
+    alone = ["--force_yml", "datasets:train:prefetch_mode=null"]  # a thread would draw ahead
+    assert main(["train", "-opt", str(file), *alone]) == 0
+    run = workshop / "experiments" / "tiny"
+    whole = run.rename(workshop / "whole")
+    assert main(["train", "-opt", str(file), *alone, "train:total_iter=4"]) == 0
+    pool = torch.load(run / "training_states/4.more", weights_only=True)["pool"][0]
+    assert pool["lr"].dtype == torch.uint8
+    assert len(pool["gt"]) == len(pool["lr"]) == 4
+    assert main(["train", "-opt", str(file), *alone, "--auto_resume"]) == 0
+    networks = [torch.load(folder / "models/net_g_8.pth", weights_only=True) for folder in (whole, run)]
+    expected, found = (network["params"] for network in networks)
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    assert main(["train", "-opt", str(file), *alone, "queue_size=8", "train:total_iter=9", "--auto_resume"]) == 0
+    logs = [log.read_text() for log in run.glob("train_tiny_*.log")]
+    assert sum("The pool of training pairs begins anew" in log for log in logs) == 1
+
+
 def test_the_saved_options_are_plain_and_run_again(option_file: OptionFile, workshop: Path) -> None:
     base = option_file()
     child = base.with_name("child.yml")

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from usrda_plugin.data.decoding import decode, uncompressed
 from usrda_plugin.data.encoding import ENCODINGS, Encoding, encode
+from usrda_plugin.data.pictures import decode_colour, uncompressed
 
 Noise = Callable[..., np.ndarray]
 
@@ -17,7 +17,7 @@ def test_what_is_encoded_comes_back(encoding: Encoding, levels: type) -> None:
     image = np.random.default_rng(0).integers(0, np.iinfo(levels).max, (7, 5, 3), endpoint=True).astype(levels)
     # also a patch of a larger image, whose rows do not follow one another
     for part in (image, image[1:6, 2:4]):
-        found = decode(encode(part, encoding), "here")
+        found = decode_colour(encode(part, encoding), "here")
         assert found.dtype == levels
         np.testing.assert_array_equal(found, part)
 
@@ -45,7 +45,7 @@ def test_other_formats_and_rarer_kinds_are_left_to_the_decoder(noise: Noise) -> 
     pixels = image.tobytes()
     for header in (b"P6\n# a comment\n4 4\n255\n", b"P6 \n4 4\n255\n"):
         assert uncompressed(header + pixels) is None
-        np.testing.assert_array_equal(decode(header + pixels, "here"), image)
+        np.testing.assert_array_equal(decode_colour(header + pixels, "here"), image)
     for content in (b"", encode(image, "png"), b"P5\n4 4\n255\n" + pixels, b"P6\n4 4\n100\n" + pixels):
         assert uncompressed(content) is None
 
@@ -54,5 +54,5 @@ def test_a_file_that_is_cut_off_is_an_error_and_no_view(noise: Noise) -> None:
     content = encode(noise(4, 4), "ppm")
     for length in (len(content) - 1, 20, 5, 0):
         assert uncompressed(content[:length]) is None
-        with pytest.raises(ValueError, match="cannot read here as an image"):
-            decode(content[:length], "here")
+        with pytest.raises(ValueError, match="here: expected an image"):
+            decode_colour(content[:length], "here")

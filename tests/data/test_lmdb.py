@@ -177,7 +177,7 @@ def test_a_whole_lmdb_has_no_faults(noise_lmdb: Path) -> None:
 def test_an_uncompressed_entry_that_is_cut_off_is_a_fault(noise_folder: Path, tmp_path: Path, noise: Noise) -> None:
     make_lmdb(noise_folder, tmp_path / "plain.lmdb")
     change(tmp_path / "plain.lmdb", "3", encode(noise(40, 48, 3), "ppm")[:-1])
-    assert ["plain.lmdb: 3 as an image" in fault for fault in verify_lmdb(tmp_path / "plain.lmdb")] == [True]
+    assert ["plain.lmdb: 3: expected an image" in fault for fault in verify_lmdb(tmp_path / "plain.lmdb")] == [True]
 
 
 def test_faults_in_data_and_list_are_described_one_by_one(noise_lmdb: Path) -> None:
@@ -189,7 +189,7 @@ def test_faults_in_data_and_list_are_described_one_by_one(noise_lmdb: Path) -> N
         listing.read_text().replace("2.png (40,", "2.png (41,") + "4.png (40,48,3) 1\nwithout a shape.png\n"
     )
     faults = verify_lmdb(noise_lmdb)
-    expected = ["'0' is not in", "noise.lmdb: 1 as an image", "2 is 40x48", "'without a shape.png'"]
+    expected = ["'0' is not in", "noise.lmdb: 1: expected an image", "2 is 40x48", "'without a shape.png'"]
     expected += ["lists '4' 2 times", "'stray' is stored"]
     assert len(faults) == len(expected)
     assert all(part in fault for part, fault in zip(expected, faults, strict=True)), faults

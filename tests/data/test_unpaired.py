@@ -394,3 +394,8 @@ def test_registering_a_second_time_is_harmless() -> None:
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
     assert DATASET_REGISTRY.get("USRDADataset") is USRDADataset
     assert DATASET_REGISTRY.get("USRDASourceDataset") is USRDASourceDataset
+
+
+def test_the_images_of_the_first_samples_are_named_without_reading_them(opt: dict[str, Any]) -> None:
+    dataset = USRDASourceDataset(opt)
+    assert dataset.lq_paths() == [dataset[number]["lq_path"] for number in range(len(dataset))]

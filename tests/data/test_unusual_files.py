@@ -19,9 +19,10 @@ from PIL import Image
 
 from tests.data.planted import DAMAGED, UNUSUAL, flipped, promised, saved, smooth
 from usrda_plugin.data import ImageSource, USRDADataset, USRDASourceDataset, make_lmdb
-from usrda_plugin.data.decoding import as_unit, decode
 from usrda_plugin.data.encoding import ENCODINGS, Encoding
 from usrda_plugin.data.layout import Layout
+from usrda_plugin.data.levels import as_unit
+from usrda_plugin.data.pictures import decode_colour
 
 HIGH, WIDE = 32, 48
 
@@ -61,8 +62,7 @@ def test_an_unusual_image_is_read_as_it_looks_from_a_folder_and_from_an_lmdb(kin
 @pytest.mark.parametrize("kind", UNUSUAL)
 def test_its_size_is_known_without_decoding(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = ImageSource.open(plant(tmp_path / "images", UNUSUAL[kind][0](smooth(HIGH, WIDE))[0]))
-    for module in ("headers", "images"):
-        monkeypatch.setattr(f"usrda_plugin.data.{module}.decode", pytest.fail)
+    monkeypatch.setattr("usrda_plugin.data.images.decode_colour", pytest.fail)
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", pytest.fail)
     assert source.size(0) == (HIGH, WIDE)
 
@@ -139,21 +139,21 @@ def test_what_is_cut_off_is_told_before_any_decoder_sees_it(kind: str, monkeypat
     """Older OpenCVs decode it with a gray rest, and only print a line."""
     whole = saved(Image.fromarray(smooth(HIGH, WIDE)), kind)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: smooth(HIGH, WIDE))
-    decode(whole, "here")
+    decode_colour(whole, "here")
     imfrombytes(whole)
     for length in range(8, len(whole), 7):
-        with pytest.raises(ValueError, match="here as an image: it is cut off"):
-            decode(whole[:length], "here")
-        with pytest.raises(ValueError, match="it is cut off"):
+        with pytest.raises(ValueError, match=r"here: .*that is cut off"):
+            decode_colour(whole[:length], "here")
+        with pytest.raises(ValueError, match="that is cut off"):
             imfrombytes(whole[:length])
 
 
 def test_every_flipped_bit_of_a_png_is_an_error_or_does_no_harm() -> None:
     whole = saved(Image.fromarray(smooth(12, 12)), "PNG")
-    expected, found = decode(whole, "here"), 0
+    expected, found = decode_colour(whole, "here"), 0
     for place in range(0, len(whole), 3):
         try:
-            np.testing.assert_array_equal(decode(flipped(whole, place, place % 8), "here"), expected)
+            np.testing.assert_array_equal(decode_colour(flipped(whole, place, place % 8), "here"), expected)
         except ValueError:
             found += 1
     assert found > 0.9 * len(range(0, len(whole), 3))
@@ -202,7 +202,6 @@ def test_a_very_wide_image_gives_patches_of_all_of_it(kind: str, lies_in: str, t
 def test_more_pixels_than_pillow_likes_are_no_attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     source = ImageSource.open(plant(tmp_path / "images", UNUSUAL["alpha, TIFF"][0](smooth(HIGH, WIDE))[0]))
-    monkeypatch.setattr("usrda_plugin.data.headers.decode", pytest.fail)
     assert source.size(0) == (HIGH, WIDE)
     assert Image.MAX_IMAGE_PIXELS == 100
     assert_near(source.read(0), smooth(HIGH, WIDE), 0)

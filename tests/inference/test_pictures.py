@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from usrda_plugin.inference import Picture, pictures, read_picture, write_picture
+from usrda_plugin.data.pictures import Picture, read_picture, write_picture
 
 COLOUR = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
 DEEP = np.random.default_rng(1).integers(0, 65536, (12, 20, 3), dtype=np.uint16)
@@ -120,16 +120,14 @@ def test_a_file_cut_short_is_told(tmp_path: Path, suffix: str, kept: float) -> N
 
 def test_float_images_are_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "image.tif"), COLOUR.astype(np.float32))
-    with pytest.raises(ValueError, match="expected 8 or 16 bits per channel, found float32"):
+    with pytest.raises(ValueError, match="expected 8 or 16 bits per channel, found 32 bit floating-point ones"):
         read_picture(tmp_path / "image.tif")
 
 
 def test_a_result_takes_its_place_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Path] = []
     write = Path.write_bytes
-    monkeypatch.setattr(
-        pictures.Path, "write_bytes", lambda self, content: written.append(self) or write(self, content)
-    )
+    monkeypatch.setattr(Path, "write_bytes", lambda self, content: written.append(self) or write(self, content))
     write_picture(tmp_path / "image.png", Picture(COLOUR))
     assert written
     assert tmp_path / "image.png" not in written
@@ -144,8 +142,8 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: p
             draft.write(content[:10])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pictures.Path, "write_bytes", interrupted)
-    monkeypatch.setattr(pictures.Path, "replace", lambda self, other: pytest.fail("half a file took its place"))
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    monkeypatch.setattr(Path, "replace", lambda self, other: pytest.fail("half a file took its place"))
     with pytest.raises(KeyboardInterrupt):
         write_picture(file, Picture(255 - COLOUR))
     assert np.array_equal(read_picture(file).colour, COLOUR)

@@ -16,7 +16,7 @@ from usrda_plugin.inference import Naming, list_images, plan_jobs, read_picture
 def test_an_unusual_file_is_read_as_what_it_shows(kind: str, tmp_path: Path) -> None:
     content, expected = UNUSUAL[kind][0](smooth(32, 48))
     (tmp_path / "image.png").write_bytes(content)
-    colour, alpha, _ = read_picture(tmp_path / "image.png")
+    colour, alpha, *_ = read_picture(tmp_path / "image.png")
     colour = np.dstack([colour] * 3) if colour.ndim == 2 else colour
     assert colour.dtype == expected.dtype
     assert np.abs(colour.astype(int) - expected).max() <= UNUSUAL[kind][1]

@@ -75,13 +75,16 @@ def test_without_weights_and_network_the_message_says_all(cache: Path, no_networ
         assert part in told
 
 
-def test_a_damaged_download_is_told(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_download_is_told_and_says_nothing_where_results_are_printed(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def damaged(*_: object, **__: object) -> None:
         raise RuntimeError('invalid hash value (expected "7be5be79", got "00")')
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", damaged)
     with pytest.raises(ValueError, match="invalid hash value"):
         fetch_alexnet_weights()
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
@@ -110,5 +113,7 @@ def test_weights_of_another_network_are_refused(content: object, told: str, tmp_
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.pth").write_text("no weights")
-    with pytest.raises(ValueError, match=r"notes\.pth: expected a file of torch\.save, found something else"):
+    with pytest.raises(
+        ValueError, match=r"notes\.pth: expected a file of torch\.save or safetensors, found something else"
+    ):
         read_alexnet(tmp_path / "notes.pth")

@@ -1,10 +1,19 @@
 """Which phases of training leave a network of the generator without a gradient, as the options tell it."""
 
-import pytest
+from __future__ import annotations
 
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tests.world import World
 from usrda_plugin.method import networks_used
-from usrda_plugin.models.criteria import active_terms
-from usrda_plugin.models.objective import asking_terms, leaves_networks_idle
+from usrda_plugin.models import criteria as criteria_module
+from usrda_plugin.models.criteria import active_terms, log_name
+from usrda_plugin.models.objective import Objective, asking_terms, build_objective, leaves_networks_idle
 
 ALL = ("align", "rec", "res", "sty", "idt", "cyc")
 
@@ -49,3 +58,64 @@ def test_a_term_without_a_part_asks_no_critic_and_uses_no_network():
     assert asking_terms(options) == {"f": [], "t": ["sty"], "y": [], "h": []}
     assert active_terms({**options, "gan_opt": {}}) == ("rec", "res", "sty")
     assert asking_terms({**options, "gan_opt": {}})["y"] == ["rec"]
+
+
+class Distance(nn.Module):
+    """Stands for any criterion: build_loss gives it, so that no weights are wanted."""
+
+    def distance(self, *_: Any) -> None:
+        """What a perceptual criterion must have."""
+
+
+PARTS = ("pix", "percep", "gan")
+BLOCK_OF_PART = {"pix": "pixel_opt", "percep": "perceptual_opt", "gan": "gan_opt"}
+
+
+@pytest.fixture(scope="module")
+def gradients() -> dict[str, set[str]]:
+    """By each part's logged name the parameters of the generator that its backward pass reaches."""
+    world = World()
+    names, parameters = zip(*world.net.named_parameters(), strict=True)
+    step = world.step()
+    losses = Objective((*ALL, "hr", "con", "tea"), world.criteria, {}, (), ()).losses(step)
+    reached = {}
+    for loss, value in losses.items():
+        found = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+        reached[loss] = {name for name, gradient in zip(names, found, strict=True) if gradient is not None}
+    return {**reached, "all": set(names)}
+
+
+def waits(objective: Objective, gradients: dict[str, set[str]]) -> bool:
+    """Whether a backward pass of the objective leaves a parameter without gradient, for which DDP would wait."""
+    given = {part: objective.criteria._asdict()[criteria_module.CRITERION_OF_PART[part]] for part in PARTS}
+    names = [
+        log_name(term, part)
+        for term in objective.terms
+        for part in ([part for part in PARTS if given[part] is not None] if term in ("rec", "cyc") else [""])
+    ]
+    return gradients["all"] != set().union(*(gradients[name] for name in names))
+
+
+@pytest.mark.parametrize("psnr_iter", [0, 5])
+def test_every_choice_of_terms_and_parts_is_told_as_real_gradients_say(
+    psnr_iter: int, gradients: dict[str, set[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(criteria_module, "build_loss", lambda opt: Distance())
+    tried = 0
+    for chosen, parts in product(product((0, 1), repeat=len(ALL) + 1), product((0, 1), repeat=len(PARTS))):
+        options: dict[str, Any] = {
+            f"{term}_opt": {"loss_weight": on} for term, on in zip((*ALL, "hr"), chosen, strict=True)
+        }
+        options |= {BLOCK_OF_PART[part]: {"loss_weight": on} for part, on in zip(PARTS, parts, strict=True)}
+        options["perceptual_opt"] = {"perceptual_weight": parts[1]}
+        options["psnr_iter"] = psnr_iter
+        if not active_terms(options):
+            continue
+        objective = build_objective(options, torch.device("cpu"))
+        phases = [objective]
+        if psnr_iter and objective.pixel_only().terms:  # without any the options are refused
+            phases.append(objective.pixel_only())
+        if len(phases) == 1 + bool(psnr_iter):
+            assert leaves_networks_idle(options) == any(waits(phase, gradients) for phase in phases), options
+            tried += 1
+    assert tried > 600

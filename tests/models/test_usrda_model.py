@@ -228,7 +228,7 @@ def test_gradient_norms_are_logged_on_request(tmp_path):
 
 def test_logging_waits_for_the_device_only_when_the_log_is_read(tmp_path, monkeypatch):
     model = build(tmp_path, fused_adam=True)
-    model.updates.watch.asynchronous = True  # as on a GPU
+    model.updates.guard.asynchronous = True  # as on a GPU
     model.feed_data(batch())
     for optimizer in model.optimizers:
         optimizer.step = lambda: None  # Adam counts its steps on the host, which waits for nothing

@@ -32,6 +32,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
     monkeypatch.setattr(launch, "load_options", lambda file, *, is_train, overrides: yaml.safe_load(file.read_text()))
     monkeypatch.setattr(launch, "dump_options", lambda options, file: file.write_text(yaml.safe_dump(options)))
     monkeypatch.setattr(launch, "load_plugins", lambda modules: [])
+    monkeypatch.setattr(launch, "notes_on", lambda opt: [])
     monkeypatch.setattr(runner, "build_model", lambda opt: model)
     file = tmp_path / "options.yml"
     file.write_text(yaml.safe_dump(OPTIONS))

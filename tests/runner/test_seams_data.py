@@ -247,7 +247,7 @@ def test_a_spawned_worker_reads_basicsrs_dataset(folder: Path) -> None:
 def test_an_image_that_cannot_be_decoded_is_named(folder: Path) -> None:
     (folder / "b.png").write_bytes(b"no image")
     dataset = import_module("basicsr.data.paired_image_dataset").PairedImageDataset(paired_options(folder))
-    with pytest.raises(ValueError, match=r"b\.png: expected an image that OpenCV can decode, found 8 bytes"):
+    with pytest.raises(ValueError, match=r"b\.png: expected an image, found text"):
         dataset[1]
     with pytest.raises(AttributeError, match="NoneType"):
         import_module("basicsr.utils.img_util").imfrombytes.__wrapped__(b"no image", float32=True)

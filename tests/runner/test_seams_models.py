@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import nn
 
 from usrda_plugin.runner.seams import apply_seams, models
@@ -105,13 +106,13 @@ def loader() -> Any:
 @pytest.mark.parametrize(
     ("held", "match"),
     [
-        ({"params": {"weight": torch.zeros(2, 3)}}, r"1 missing \(bias\)"),
+        ({"params": {"weight": torch.zeros(2, 3)}}, r"missing: bias"),
         (
             {"params": {"weight": torch.zeros(2, 3), "bias": torch.zeros(2), "x": torch.zeros(1)}},
-            r"1 not of this network",
+            r"unexpected: x",
         ),
-        ({"params": {"weight": torch.zeros(5, 3), "bias": torch.zeros(2)}}, r"weight \(5, 3\) instead of \(2, 3\)"),
-        ({"state_dict": {}}, r"under the key 'params', found the keys state_dict;"),
+        ({"params": {"weight": torch.zeros(5, 3), "bias": torch.zeros(2)}}, r"weight \(5, 3\) for \(2, 3\)"),
+        ({"state_dict": {}}, r"below 'params', 'params_ema', or at the top, found only 'state_dict'"),
     ],
 )
 def test_weights_that_do_not_fit_are_explained(held: Any, match: str, loader: Any, tmp_path: Path) -> None:
@@ -160,7 +161,9 @@ def test_a_missing_file_is_named(loader: Any) -> None:
         ("params", lambda weights: {"params": weights}),
         ("params_ema", lambda weights: {"params": weights}),
         ("params", lambda weights: {"params_ema": weights}),
-        ("generator", lambda weights: {"params": weights}),
+        ("params", lambda weights: {"state_dict": weights}),
+        ("params", lambda weights: weights),
+        (None, lambda weights: {"params": weights}),
         ("params", lambda weights: {"params": {f"module.{name}": value for name, value in weights.items()}}),
         (None, lambda weights: weights),
     ],
@@ -253,6 +256,49 @@ def test_a_pool_that_does_not_divide_into_batches_is_refused(tmp_path: Path) -> 
         model._dequeue_and_enqueue()
 
 
+def pooled(tmp_path: Path, seed: int, **options: Any) -> Any:
+    cls = import_module("basicsr.models.realesrgan_model").RealESRGANModel
+    model = cls({**model_options(tmp_path), "is_train": False, "queue_size": 4, **options})
+    feed(model, seed)
+    return model
+
+
+def feed(model: Any, seed: int, batch: int = 2) -> None:
+    levels = torch.randint(256, (batch, 3, 8, 8), generator=torch.Generator().manual_seed(seed))
+    model.gt, model.lq = levels / 255, torch.nn.functional.avg_pool2d(levels / 255, 2)
+
+
+def test_the_pool_of_pairs_goes_on_as_it_was(tmp_path: Path) -> None:
+    model, resumed = pooled(tmp_path, 0), pooled(tmp_path, 1)
+    assert model.pool_state() is None
+    for seed in (0, 1):
+        feed(model, seed)
+        model._dequeue_and_enqueue()
+    file = tmp_path / "pool"
+    torch.save(model.pool_state(), file)
+    state = torch.load(file, weights_only=True)
+    assert (state["gt"].dtype, state["lr"].dtype) == (torch.uint8, torch.float32), "as small as the last bit allows"
+    resumed.restore_pool(state)
+    assert resumed.pool_state() is state, "a checkpoint that comes before the next pair has it too"
+    for one in (model, resumed):
+        torch.manual_seed(0)
+        feed(one, 2)
+        one._dequeue_and_enqueue()
+    for name in ("lq", "gt", "queue_lr", "queue_gt"):
+        assert torch.equal(getattr(model, name), getattr(resumed, name))
+    assert resumed.queue_ptr == 4
+
+
+@pytest.mark.parametrize(("options", "batch"), [({"queue_size": 8}, 2), ({}, 4)])
+def test_a_pool_that_does_not_fit_begins_anew(tmp_path: Path, options: dict[str, Any], batch: int) -> None:
+    model, resumed = pooled(tmp_path, 0), pooled(tmp_path, 1, **options)
+    model._dequeue_and_enqueue()
+    resumed.restore_pool(model.pool_state())
+    feed(resumed, 2, batch)
+    resumed._dequeue_and_enqueue()
+    assert resumed.queue_ptr == batch
+
+
 def test_a_sinc_kernel_is_made_without_a_warning() -> None:
     kernel = import_module("basicsr.data.realesrgan_dataset").circular_lowpass_kernel
     # numpy's state in any thread but the one that imported BasicSR, which silences divisions there and no further
@@ -273,6 +319,18 @@ def test_filter2d_takes_any_memory_layout() -> None:
     with pytest.raises(RuntimeError, match="view"):
         filter2d.__wrapped__(last, kernel)
     assert torch.equal(filter2d(last, kernel), filter2d.__wrapped__(image, kernel))
+
+
+@pytest.mark.parametrize("size", [(3, 4), (1, 9), (4, 5)])
+def test_filter2d_takes_images_of_any_size(size: tuple[int, int]) -> None:
+    filter2d = import_module("basicsr.models.realesrgan_model").filter2D
+    image, kernel = np.random.default_rng(0).random((1, 1, *size)), np.random.default_rng(1).random((1, 9, 9))
+    if min(size) < 5:
+        with pytest.raises(RuntimeError, match="Padding size should be less"):
+            filter2d.__wrapped__(torch.from_numpy(image), torch.from_numpy(kernel))
+    seen = sliding_window_view(np.pad(image[0, 0], 4, mode="reflect"), (9, 9))
+    found = filter2d(torch.from_numpy(image), torch.from_numpy(kernel))[0, 0].numpy()
+    assert np.allclose(found, (seen * kernel[0]).sum(axis=(2, 3)))
 
 
 def test_the_perceptual_loss_reads_vgg_from_disk_and_never_downloads(

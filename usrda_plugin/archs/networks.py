@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from usrda_plugin.archs.decoder import Decoder
 from usrda_plugin.archs.encoder import ConvEncoder, RRDBEncoder, TrunkEncoder
-from usrda_plugin.archs.warm_start import PARTS, Weights, describe_misfit, open_checkpoint, rename_rrdbnet
 from usrda_plugin.method import ABSENT, Pass, joint_pass, one_pass
 from usrda_plugin.method.passes import PAPER
+from usrda_plugin.weights import fit_parts
 
 EncoderKind = Literal["conv", "rrdb", "trunk"]
 SCALES = (1, 2, 3, 4)
@@ -147,27 +147,15 @@ class USRDANet(nn.Module):
 
     def fit_weights(
         self, content: Mapping[str, Any], param_key: str | None = "params", part: str | None = None
-    ) -> Weights:
+    ) -> dict[str, Tensor]:
         """The weights of a loaded checkpoint under the names they have here: what ``load_state_dict`` can be given.
 
-        Takes files of USRDANet, of BasicSR's RRDBNet (encoder "trunk"; G_t keeps its own start) and of the public
-        re-implementation (encoder "conv"); with ``part`` ("encoder", "sr_decoder" or "lr_decoder") only that part of
-        any of them, or a file that holds the part alone.
+        Takes files of USRDANet, of BasicSR's RRDBNet in each of its layouts (encoder "trunk", and "rrdb", where the
+        blocks are shared out between E and G_SR; G_t keeps its own start) and of the public re-implementation (encoder
+        "conv"); with ``part`` ("encoder", "sr_decoder" or "lr_decoder") only that part of any of them, or a file that
+        holds the part alone.
 
         Raises ValueError where they do not fit, naming the keys.
         """
-        own = self.state_dict()
-        weights = rename_rrdbnet(open_checkpoint(content, param_key))
-        if part is not None:
-            whole = any(key.startswith(PARTS) for key in weights)
-            weights = weights if whole else {f"{part}.{key}": value for key, value in weights.items()}
-            weights = {key: value for key, value in weights.items() if key.startswith(f"{part}.")}
-            own = {key: value for key, value in own.items() if key.startswith(f"{part}.")}
-        elif not any(key.startswith("lr_decoder.") for key in weights):
-            # a network without G_t is a fair start: G_t is learnt on the target anyway
-            own = {key: value for key, value in own.items() if not key.startswith("lr_decoder.")}
-        misfit = describe_misfit(own, weights)
-        if misfit:
-            what = part or f"USRDANet with encoder {self.kind!r}, scale {self.scale}"
-            raise ValueError(f"expected weights of {what}, found others; {misfit}")
-        return weights
+        what = part or f"USRDANet with encoder {self.kind!r}, scale {self.scale}"
+        return fit_parts(self.state_dict(), content, param_key, part, what)

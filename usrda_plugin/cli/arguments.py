@@ -71,7 +71,7 @@ def add_upscale_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where results go")
     network = parser.add_argument_group("network")
     network.add_argument("--opt", metavar="FILE", help="option file whose network_g it is, if the weights do not tell")
-    network.add_argument("--param-key", metavar="KEY", help="weights in the file (default: params_ema, then params)")
+    network.add_argument("--param-key", metavar="KEY", help="weights in the file (default: the average, then params)")
     network.add_argument("--plugin", action="append", default=[], metavar="MODULE", help="module that registers more")
     network.add_argument("--self-ensemble", action="store_true", help="mean over eight flips and turns: 8 x the time")
     files = parser.add_argument_group("files")

@@ -14,6 +14,7 @@ from usrda_plugin.data import Layout, make_lmdb, verify_lmdb
 from usrda_plugin.data.checksums import FILE as CHECKSUMS
 from usrda_plugin.data.checksums import read_checksums
 from usrda_plugin.data.stores import LmdbStore
+from usrda_plugin.data.unfinished import clear_unfinished
 from usrda_plugin.runner.errors import SetupError
 
 
@@ -26,6 +27,7 @@ def make(chosen: argparse.Namespace) -> None:
     """Write an LMDB and say what it holds. Raises SetupError that says what was not as expected."""
     try:
         layout = Layout(chosen.crop, chosen.step, chosen.multiple, chosen.encoding)
+        _clear(chosen.output)
         count = make_lmdb(
             chosen.input, chosen.output, layout=layout, meta_info=chosen.meta_info, progress=_bar("images")
         )
@@ -34,6 +36,14 @@ def make(chosen: argparse.Namespace) -> None:
     _say(f"{chosen.output}: {count} {'entries' if layout.crop else 'images'}, {_size(chosen.output)}")
     if layout.crop:
         _say(f"every patch of up to {layout.largest_patch} pixels a side lies whole in one of the tiles")
+
+
+def _clear(output: Path) -> None:
+    left = clear_unfinished(output)
+    for folder in left.removed:
+        _say(f"{folder}: removed; a run that was killed had left it unfinished")
+    for folder in left.unknown:
+        _say(f"{folder}: unfinished, and this file system cannot tell by whom; remove it where no other run is at work")
 
 
 def verify(chosen: argparse.Namespace) -> None:

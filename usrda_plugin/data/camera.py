@@ -83,8 +83,13 @@ def estimate_camera(target: np.ndarray, source: np.ndarray) -> Camera:
 
 def gather(drawer: Drawer, photographs: int, rng: np.random.Generator) -> np.ndarray:
     """Collect the patches of evenly spaced photographs, (N, 32, 32, 3)."""
-    chosen = np.unique(np.linspace(0, photographs - 1, min(photographs, PHOTOGRAPHS)).round().astype(int))
-    return np.stack([patch for index in chosen for patch in drawer(rng, int(index))])
+    return np.stack([patch for index in looked_at(photographs) for patch in drawer(rng, index)])
+
+
+def looked_at(photographs: int) -> list[int]:
+    """The numbers of the photographs whose patches are gathered, evenly spaced among so many."""
+    chosen = np.linspace(0, photographs - 1, min(photographs, PHOTOGRAPHS)).round().astype(int)
+    return np.unique(chosen).tolist()
 
 
 def featureless(patches: np.ndarray) -> bool:

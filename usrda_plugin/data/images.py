@@ -9,10 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from usrda_plugin.data.decoding import decode, uncompressed
-from usrda_plugin.data.headers import upright_size
 from usrda_plugin.data.layout import partner_stems
+from usrda_plugin.data.pictures import decode_colour, uncompressed, upright_size
 from usrda_plugin.data.stores import ImageStore, listed_name, open_store, read_lines
+
+
+class MissingImagesError(FileNotFoundError):
+    """Images that a list or a template names are not there; ``lines`` are those of the list that name them."""
+
+    def __init__(self, message: str, remedy: str = "", lines: Sequence[str] = ()) -> None:
+        super().__init__(f"{message}; {remedy}" if remedy else message)
+        self.message, self.remedy, self.lines = message, remedy, list(lines)
 
 
 class ImageSource:
@@ -36,8 +43,10 @@ class ImageSource:
         store = open_store(root)
         entries = store.entries()
         if meta_info is not None:
-            entries = [store.entry(listed_name(line)) for line in read_lines(meta_info)]
-            _refuse_missing([entry for entry in entries if not store.has(entry)], f"that {meta_info} lists", store)
+            lines = read_lines(meta_info)
+            entries = [store.entry(listed_name(line)) for line in lines]
+            missing = {line: entry for line, entry in zip(lines, entries, strict=True) if not store.has(entry)}
+            _refuse_missing([*missing.values()], f"that {meta_info} lists", store, lines=[*missing])
         if not entries:
             raise ValueError(f"no image in {meta_info or root}; expected files such as .png or .jpg, not in subfolders")
         return cls(store, entries, keep_decoded=keep_decoded)
@@ -75,7 +84,7 @@ class ImageSource:
         if index in self._decoded:
             return self._decoded[index]
         with self.store.content(self.entries[index]) as content:
-            image = decode(content, self.path(index))
+            image = decode_colour(content, self.path(index))
         if self.keep_decoded:
             image.setflags(write=False)
             self._decoded[index] = image
@@ -92,7 +101,7 @@ class ImageSource:
             return
         with self.store.content(self.entries[index]) as content:
             image = uncompressed(content)
-            yield decode(content, self.path(index)) if image is None else image
+            yield decode_colour(content, self.path(index)) if image is None else image
 
     def size(self, index: int) -> tuple[int, int]:
         """Return (height, width) of an image, from its header where that suffices. Raises as ``read`` does."""
@@ -102,17 +111,19 @@ class ImageSource:
 
 def _partner_entries(entry: str, template: str) -> list[str]:
     path = PurePosixPath(entry)
-    return [str(path.with_name(stem + path.suffix)) for stem in partner_stems(path.stem, template)]
+    return [str(path.parent / (stem + path.suffix)) for stem in partner_stems(path.stem, template)]
 
 
 def _remedy(template: str) -> str:
     return (
-        f"; correct filename_tmpl, now {template!r} ('{{}}x2' pairs a with ax2, and its tile a_s001 with ax2_s001), or "
+        f"correct filename_tmpl, now {template!r} ('{{}}x2' pairs a with ax2, and its tile a_s001 with ax2_s001), or "
         "the root; make tiles of both roots, those of LR images with crop and step divided by the scale"
     )
 
 
-def _refuse_missing(missing: Sequence[str], why: str, store: ImageStore, remedy: str = "") -> None:
+def _refuse_missing(
+    missing: Sequence[str], why: str, store: ImageStore, remedy: str = "", lines: Sequence[str] = ()
+) -> None:
     if missing:
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise FileNotFoundError(f"{store.root} lacks {len(missing)} images {why}: {named}{remedy}")
+        raise MissingImagesError(f"{store.root} lacks {len(missing)} images {why}: {named}", remedy, lines)

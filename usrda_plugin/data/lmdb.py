@@ -1,8 +1,8 @@
 """Make image LMDBs in BasicSR's layout: ``data.mdb``, ``lock.mdb`` and ``meta_info.txt``; and ``checksums.txt`` beside.
 
 A line of ``meta_info.txt`` is ``key.png (height,width,channels) compression``; BasicSR takes a key up to its first dot
-and encodes it as ASCII, so keys have neither dots nor letters beyond that. An entry may be of any format that OpenCV
-reads; the ending in the list says which, and readers leave it aside.
+and encodes it as ASCII, so keys have neither dots nor letters beyond that. An entry may be of any format that is read;
+the ending in the list says which, and readers leave it aside.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 import lmdb
 import numpy as np
@@ -19,12 +18,11 @@ from usrda_plugin.data.checksums import checksum, write_checksums
 from usrda_plugin.data.encoding import COMPRESSION, encode
 from usrda_plugin.data.images import ImageSource
 from usrda_plugin.data.layout import WHOLE, Layout
-from usrda_plugin.data.stores import is_lmdb
+from usrda_plugin.data.stores import LONGEST_KEY, is_lmdb
+from usrda_plugin.data.unfinished import unfinished_folder
 
 FIRST_MAP_SIZE = 2**26
 """Bytes that the LMDB may take at first; it is doubled as often as needed."""
-LONGEST_KEY = 511
-"""Bytes, which LMDB sets."""
 
 Progress = Callable[[range], Iterable[int]]
 """Wraps the loop over the numbers of the images, as tqdm does."""
@@ -50,8 +48,8 @@ def make_lmdb(
         raise FileExistsError(f"{target} already exists; remove it or choose another name")
     source = ImageSource.open(images_root, meta_info)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{target.stem}-unfinished-", dir=target.parent) as scratch:
-        unfinished = Path(scratch, target.name)
+    with unfinished_folder(target) as folder:
+        unfinished = folder / target.name
         count = _write(source, unfinished, layout, progress)
         unfinished.rename(target)
     return count

@@ -7,9 +7,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from usrda_plugin.data.camera import PATCHES_OF_EACH, REACH, Camera
-from usrda_plugin.data.decoding import as_8_bit, as_unit
 from usrda_plugin.data.degradation import bicubic_inside, kernel_reach
 from usrda_plugin.data.images import ImageSource
+from usrda_plugin.data.levels import as_8_bit, as_unit
 from usrda_plugin.data.patches import Corner, mirror_up_to, random_corner
 from usrda_plugin.data.sizes import FOR_CAMERA, least_side, refuse_small, room_for_camera, small_or_unreadable
 

@@ -10,9 +10,17 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, cast
 
 from usrda_plugin.data.environment import lmdb_environment
-from usrda_plugin.data.headers import View
+from usrda_plugin.data.pictures import View
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
+IMAGE_SUFFIXES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".avif", ".gif"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k"),
+)
+"""Files that are listed as images; what they are is told by their content."""
+
+
+LONGEST_KEY = 511
+"""Bytes of an LMDB's key, which LMDB sets."""
 
 
 class ImageStore(Protocol):
@@ -33,6 +41,9 @@ class ImageStore(Protocol):
 
     def has(self, entry: str) -> bool:
         """Tell whether there is such an image."""
+
+    def version(self, entry: str) -> tuple[int, int]:
+        """Give what changes when the image's file does: its size and the time of its last change."""
 
     def open(self, entry: str) -> AbstractContextManager[IO[bytes]]:
         """Open the encoded image for reading, of which only what is read is fetched."""
@@ -65,7 +76,11 @@ class FolderStore:
 
     def has(self, entry: str) -> bool:
         """Tell whether there is such an image."""
-        return (self.root / entry).is_file()
+        return is_listed(self.root / entry)
+
+    def version(self, entry: str) -> tuple[int, int]:
+        """Give what changes when the image does. Raises OSError that names the file."""
+        return _version(self.root / entry)
 
     def open(self, entry: str) -> IO[bytes]:
         """Open the encoded image for reading. Raises OSError that names the file."""
@@ -98,8 +113,15 @@ class LmdbStore:
 
     def has(self, entry: str) -> bool:
         """Tell whether there is such an image."""
+        key = entry.encode()
+        if not 0 < len(key) <= LONGEST_KEY:
+            return False
         with lmdb_environment(self.root).begin(buffers=True) as transaction:
-            return transaction.get(entry.encode()) is not None
+            return transaction.get(key) is not None
+
+    def version(self, entry: str) -> tuple[int, int]:
+        """Give what changes when any image does. Raises OSError that names the file."""
+        return _version(self.root / "data.mdb")
 
     @contextmanager
     def open(self, entry: str) -> Iterator[IO[bytes]]:
@@ -127,6 +149,11 @@ def open_store(root: str | Path) -> ImageStore:
     return LmdbStore(Path(root)) if is_lmdb(root) else FolderStore(Path(root))
 
 
+def _version(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
+
+
 def is_lmdb(root: str | Path) -> bool:
     """Tell whether a root is an LMDB, by its ending alone."""
     return Path(root).suffix == ".lmdb"
@@ -150,7 +177,7 @@ def read_lines(file: str | Path) -> list[str]:
     if not Path(file).is_file():
         raise FileNotFoundError(f"meta-info file {file} does not exist")
     try:
-        text = Path(file).read_text(encoding="utf-8")
+        text = Path(file).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"meta-info file {file} is damaged: byte {error.start} is no UTF-8") from None
     return [line for line in text.split("\n") if line.strip()]

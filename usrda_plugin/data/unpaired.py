@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,20 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
-from usrda_plugin.data.camera import PATCH, Drawer, estimate_camera, featureless, gather
-from usrda_plugin.data.decoding import as_unit
+from usrda_plugin.data.camera import PATCH, Camera, Drawer, estimate_camera, featureless, gather, looked_at
 from usrda_plugin.data.images import ImageSource
+from usrda_plugin.data.levels import as_unit
 from usrda_plugin.data.pairs import GivenPairs, MadePairs, PairSource, places
 from usrda_plugin.data.patches import random_corner, random_pose, to_tensor
 from usrda_plugin.data.sizes import least_side, refuse_small, small_or_unreadable
 from usrda_plugin.data.stores import is_lmdb
 from usrda_plugin.data.stream import draws
+
+_last_camera: dict[Hashable, Camera] = {}
+"""The camera that this process has estimated last, by all that it was estimated from.
+
+The training data estimate it, and the signals, whose crops are of another size, take the same photographs.
+"""
 
 
 class USRDASourceDataset(Dataset):
@@ -54,6 +61,11 @@ class USRDASourceDataset(Dataset):
         if faults:
             more = [f"... and {len(faults) - 10} more"] if len(faults) > 10 else []
             raise ValueError("\n".join(faults[:10] + more))
+
+    def lq_paths(self) -> list[str]:
+        """Name the images of the first samples, as many as there are in an epoch, without reading them."""
+        first = (int(draws(self.seed, number).integers(len(self.source))) for number in range(len(self)))
+        return [self.pairs.lq_path(index) for index in first]
 
     def _pairs(self, opt: dict[str, Any]) -> PairSource:
         if not opt.get("dataroot_lq"):
@@ -98,11 +110,20 @@ class USRDADataset(USRDASourceDataset):
         if self.target is None or not isinstance(self.pairs, MadePairs):
             missing = "dataroot_target" if self.target is None else "HR images alone, without dataroot_lq"
             raise ValueError(f"degradation: camera needs {missing}; or write degradation: bicubic")
+        seen_by = (self.seed, self.scale, self.pairs.quantize, _version(self.source), _version(self.target))
+        if seen_by not in _last_camera:
+            camera = self._estimated(self.pairs, self.target)
+            _last_camera.clear()
+            _last_camera[seen_by] = camera
+        self.pairs.camera = _last_camera[seen_by]
+
+    def _estimated(self, pairs: MadePairs, photographs: ImageSource) -> Camera:
         rng = draws(self.seed, 0).spawn(1)[0]  # a stream of its own, on every rank the same
-        source = _seen("dataroot_gt", self.source, self.pairs.samples, rng)
-        target = _seen("dataroot_target", self.target, self._target_samples, rng)
-        self.pairs.camera = estimate_camera(target, source)
-        get_root_logger().info(f"Camera of {self.target.store.root}: {self.pairs.camera.describe()}.")
+        source = _seen("dataroot_gt", self.source, pairs.samples, rng)
+        target = _seen("dataroot_target", photographs, self._target_samples, rng)
+        camera = estimate_camera(target, source)
+        get_root_logger().info(f"Camera of {photographs.store.root}: {camera.describe()}.")
+        return camera
 
     def _target_samples(self, rng: np.random.Generator, index: int) -> list[np.ndarray]:
         assert self.target is not None
@@ -129,6 +150,12 @@ class USRDADataset(USRDASourceDataset):
         has_camera = isinstance(self.pairs, MadePairs) and self.pairs.camera is not None
         least = least_side(self.gt_size // self.scale, PATCH if has_camera else 0)
         return faults + small_or_unreadable(self.target, *least)
+
+
+def _version(images: ImageSource) -> tuple[Hashable, ...]:
+    """What changes when the photographs that show a camera do."""
+    shown = [images.entries[index] for index in looked_at(len(images))]
+    return str(images.store.root.absolute()), len(images), *((entry, images.store.version(entry)) for entry in shown)
 
 
 def _seen(key: str, images: ImageSource, drawer: Drawer, rng: np.random.Generator) -> np.ndarray:

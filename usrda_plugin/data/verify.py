@@ -10,10 +10,10 @@ from pathlib import Path
 import lmdb
 
 from usrda_plugin.data.checksums import FILE, LISTING, checksum, read_checksums
-from usrda_plugin.data.decoding import decode
 from usrda_plugin.data.environment import lmdb_environment
 from usrda_plugin.data.lmdb import Progress
 from usrda_plugin.data.lmdb_tree import tree_faults
+from usrda_plugin.data.pictures import decode_colour
 from usrda_plugin.data.stores import LmdbStore, read_lines
 
 _META_LINE = re.compile(r"(?P<key>[^.]+)\.\w+ \((?P<height>\d+),(?P<width>\d+),\d+\) \d+")
@@ -69,7 +69,7 @@ def _fault_of_line(store: LmdbStore, line: str, sums: Mapping[str, int] | None) 
     key = match["key"]
     try:
         with store.content(key) as content:
-            height, width, _ = decode(content, f"{store.root}: {key}").shape
+            height, width, _ = decode_colour(content, f"{store.root}: {key}").shape
             found = checksum(content)
     except (ValueError, OSError, lmdb.Error) as error:
         return str(error)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from usrda_plugin.data.pictures import Picture, read_picture, write_picture
 from usrda_plugin.inference.earlier import without_results
 from usrda_plugin.inference.engine import Precision
 from usrda_plugin.inference.field import receptive_radius
 from usrda_plugin.inference.jobs import Job, Naming, list_images, plan_jobs
 from usrda_plugin.inference.memory import keep_freed_memory
-from usrda_plugin.inference.pictures import Picture, read_picture, write_picture
 from usrda_plugin.inference.tiles import Grid, Size, Tile, Tiling, plan_grid
 from usrda_plugin.inference.traits import Traits, measure_traits
 from usrda_plugin.inference.upscaler import Upscaler, super_resolve

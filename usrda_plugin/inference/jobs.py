@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from usrda_plugin.choices import Extension
+from usrda_plugin.data.pictures import WRITTEN
 from usrda_plugin.data.stores import IMAGE_SUFFIXES, is_listed
-from usrda_plugin.inference.pictures import WRITTEN
 
 Existing = Literal["refuse", "skip", "overwrite"]
 Given = Literal["file", "folder", "pattern"]

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
-# a side that is no multiple of anything but of itself and 3, so that a network that wants multiples refuses it
-_SIDE = 9
+from usrda_plugin.archs.sides import try_sides
+
 # windows and pooling of other networks repeat after this many pixels, or a power of two less
 _UNKNOWN_GRID = 16
 _POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Identity, nn.PixelShuffle)
@@ -34,28 +33,15 @@ def measure_traits(network: nn.Module) -> Traits:
     """Try the network, on the CPU, with small images. Raises ValueError where it makes no larger image of any."""
     reason: Exception | None = None
     for channels in (3, 1):
-        for multiple in MULTIPLES:
-            side = multiple * _SIDE
-            try:
-                image = network(torch.zeros(1, channels, side, side))
-            except (RuntimeError, AssertionError, ValueError) as error:
-                reason = reason or error
-                continue
-            shrink = max(multiple, _folding(network))
-            grid = shrink if _is_convolutional(network) else max(shrink, _UNKNOWN_GRID)
-            return Traits(_scale(network, image, side), channels, multiple, shrink, grid)
+        try:
+            multiple, scale = try_sides(network, torch.zeros(1, channels, 1, 1))
+        except ValueError as error:
+            reason = reason or error
+            continue
+        shrink = max(multiple, _folding(network))
+        grid = shrink if _is_convolutional(network) else max(shrink, _UNKNOWN_GRID)
+        return Traits(scale, channels, multiple, shrink, grid)
     raise ValueError(f"expected a network of images, found that {type(network).__name__} refuses them: {reason}")
-
-
-def _scale(network: nn.Module, image: object, side: int) -> int:
-    shape = tuple(image.shape[-2:]) if isinstance(image, torch.Tensor) else type(image).__name__
-    scale = shape[0] // side if isinstance(shape, tuple) else 0
-    if shape != (side * scale, side * scale) or not scale:
-        raise ValueError(
-            f"expected a network that enlarges images by a whole number, found that {type(network).__name__} makes"
-            f" {shape} of {(side, side)}"
-        )
-    return scale
 
 
 def _folding(network: nn.Module) -> int:

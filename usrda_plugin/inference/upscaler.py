@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from usrda_plugin.data.decoding import as_unit
+from usrda_plugin.data.levels import as_unit
 from usrda_plugin.inference.engine import Engine, Precision, choose_device
 from usrda_plugin.inference.field import full_radius, receptive_radius
 from usrda_plugin.inference.launching import Canvas, Cut

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 
 from usrda_plugin.choices import AlphaBy
+from usrda_plugin.data.pictures import Picture, check_size, read_picture, write_picture
 from usrda_plugin.inference.jobs import Job
 from usrda_plugin.inference.memory import is_out_of_memory
-from usrda_plugin.inference.pictures import Picture, check_size, read_picture, write_picture
 from usrda_plugin.inference.tiled import Progress
+from usrda_plugin.inference.transparency import carry_colours_outwards
 from usrda_plugin.inference.upscaler import Upscaler
 
 AHEAD = 2  # images read before their turn
@@ -85,13 +86,14 @@ def upscale_files(
 def upscale_picture(
     upscaler: Upscaler, picture: Picture, alpha_by: AlphaBy = "network", progress: Progress | None = None
 ) -> Picture:
-    """The HR picture, with as many bits and channels and the same profile.
+    """The HR picture, with as many bits and channels and all else that the LR picture carries.
 
-    Alpha goes through the network as a gray image, or is enlarged by bicubic interpolation. Raises ValueError for what
-    the network does not take.
+    Colours beneath full transparency are those of the nearest pixel that is seen. Alpha goes through the network as a
+    gray image, or is enlarged by bicubic interpolation. Raises ValueError for what the network does not take.
     """
     alpha = None if picture.alpha is None else _enlarge_alpha(upscaler, picture.alpha, alpha_by)
-    return Picture(upscaler.levels(picture.colour, progress), alpha, picture.profile)
+    colour = picture.colour if picture.alpha is None else carry_colours_outwards(picture.colour, picture.alpha)
+    return picture._replace(colour=upscaler.levels(colour, progress), alpha=alpha)
 
 
 def _enlarge_alpha(upscaler: Upscaler, alpha: np.ndarray, alpha_by: AlphaBy) -> np.ndarray:

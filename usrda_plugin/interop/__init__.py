@@ -1,8 +1,6 @@
-"""Weights in and out: what a file of weights holds, and which network it belongs to."""
+"""From a file of weights to the network that has them."""
 
 import usrda_plugin.before_basicsr  # noqa: F401
 from usrda_plugin.interop.networks import Identified, build, identify, open_network
-from usrda_plugin.interop.recognition import recognise
-from usrda_plugin.interop.weights_file import WeightsFile, read_weights
 
-__all__ = ["Identified", "WeightsFile", "build", "identify", "open_network", "read_weights", "recognise"]
+__all__ = ["Identified", "build", "identify", "open_network"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
@@ -13,12 +14,28 @@ import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
-from usrda_plugin.archs.warm_start import describe_misfit
-from usrda_plugin.interop.recognition import Description, recognise
-from usrda_plugin.interop.weights_file import read_weights
+from usrda_plugin.interop.size_limit import limited
+from usrda_plugin.weights import (
+    NETWORK,
+    Description,
+    MisfitError,
+    choose,
+    fit,
+    read_tensors,
+    recognise,
+    shown,
+    shown_path,
+)
 
 ToldBy = Literal["option file", "file", "weights"]
 PLAIN = (bool, int, float, str, type(None))
+# what a file may describe by itself, and the arguments that are text: a network of these opens no other file
+DESCRIBED: dict[str, tuple[str, ...]] = {
+    "USRDANet": ("encoder",),
+    "USRDABicubic": (),
+    "RRDBNet": (),
+    "SRVGGNetCompact": ("act_type",),
+}
 
 
 class Identified(NamedTuple):
@@ -51,15 +68,42 @@ def identify(
 ) -> Identified:
     """Read a file of weights and say which network they belong to; arguments and errors as of ``open_network``."""
     path = Path(file)
-    weights, own, key = read_weights(path, param_key)
-    if description is not None:
-        return Identified(path, dict(description), "option file", weights, key)
-    if own is not None:
-        return Identified(path, own, "file", weights, key)
+    content = read_tensors(path)
+    own = content.pop(NETWORK, None) if not _holds_tensors(content.get(NETWORK)) else None
     try:
-        return Identified(path, recognise(weights), "weights", weights, key)
+        weights, key = choose(content, param_key)
+        if description is not None:
+            return Identified(path, dict(description), "option file", weights, key)
+        if isinstance(own, dict):
+            _check_own(own)
+            return Identified(path, own, "file", weights, key)
+        recognised, named = recognise(weights)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{shown_path(path)}: {error}") from None
+    return Identified(path, recognised, "weights", named, key)
+
+
+def _holds_tensors(value: object) -> bool:
+    return isinstance(value, Tensor) or (
+        isinstance(value, Mapping) and any(_holds_tensors(each) for each in value.values())
+    )
+
+
+def _check_own(description: Description) -> None:
+    """Refuse what a file says of itself where building it might do more than compute: open a file, or download one."""
+    kind = description.get("type")
+    if not isinstance(kind, str) or kind not in dict(iter(ARCH_REGISTRY)):
+        return  # it is told below that there is no such network
+    if kind not in DESCRIBED:
+        raise ValueError(
+            f"expected a description of {', '.join(DESCRIBED)}, found one of {shown(kind)}, which a file cannot ask"
+            " for by itself; name the network by an option file that has network_g: --opt FILE"
+        )
+    texts = [key for key, value in description.items() if isinstance(value, str) and key != "type"]
+    strange = [key for key in texts if key not in DESCRIBED[kind]]
+    if strange:
+        raise ValueError(f"expected plain values, found text in {shown(strange[0])!r}, which is no plain value"
+                         " there; name the network by an option file that has network_g: --opt FILE")  # fmt: skip
 
 
 def build(identified: Identified) -> nn.Module:
@@ -68,16 +112,19 @@ def build(identified: Identified) -> nn.Module:
     network_class = _find(path, description.get("type"))
     arguments = {name: deepcopy(value) for name, value in description.items() if name != "type"}
     _check_arguments(path, network_class, arguments)
-    network = _construct(path, network_class, arguments)
-    own, needed = network.state_dict(), dict(weights)
-    if not any(name.startswith("lr_decoder.") for name in weights):
-        # G_t has no part in the way from LR to SR image
-        own = {name: value for name, value in own.items() if not name.startswith("lr_decoder.")}
-    misfit = describe_misfit(own, needed)
-    if misfit:
-        remedy = "name the right network by --opt FILE" if told_by != "option file" else "give its own option file"
-        raise ValueError(f"{path}: expected weights of {_spelt(description)}, found others; {misfit}; {remedy}")
-    network.load_state_dict({name: value.float() for name, value in needed.items()}, strict=False)
+    remedy = "name the right network by --opt FILE" if told_by != "option file" else "give its own option file"
+    try:
+        if told_by != "option file":
+            # first without memory, so that a file cannot ask for more than it holds
+            with limited(weights), torch.device("meta"):
+                fit(_construct(path, network_class, arguments), weights, None)
+        network = _construct(path, network_class, arguments)
+        fitting = fit(network, weights, None)
+    except MisfitError as misfit:
+        said = f"expected weights of {_spelt(description)}, found"
+        fault = re.sub(r"^expected weights of [^;]*?, found", lambda _: said, misfit.fault)
+        raise ValueError(f"{shown_path(path)}: {fault}; {misfit.remedy or remedy}") from None
+    network.load_state_dict({name: value.float() for name, value in fitting.items()}, strict=False)
     return network.eval().requires_grad_(False)
 
 
@@ -88,24 +135,24 @@ def _find(path: Path, name: object) -> Callable[..., nn.Module]:
             return registered[candidate]
     near = get_close_matches(str(name), registered, n=1)
     remedy = f"did you mean {near[0]!r}?" if near else "load the plugin that has it: --plugin MODULE"
-    raise ValueError(f"{path}: expected a registered network, found type {name!r}; {remedy}")
+    raise ValueError(f"{shown_path(path)}: expected a registered network, found type {_value(name)}; {remedy}")
 
 
 def _check_arguments(path: Path, network_class: Callable[..., nn.Module], arguments: dict[str, Any]) -> None:
     parameters = inspect.signature(network_class).parameters
     name = network_class.__name__
-    faults = [f"it takes no {key!r}" for key in arguments if key not in parameters]
+    faults = [f"it takes no {shown(key)!r}" for key in arguments if key not in parameters]
     faults += [
         f"{key!r} is missing" for key, p in parameters.items()
         if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and key not in arguments
     ]  # fmt: skip
     faults += [
-        f"{key}: {value!r} is no plain value of the kind of {parameters[key].default!r}"
+        f"{key}: {_value(value)} is no plain value of the kind of {parameters[key].default!r}"
         for key, value in arguments.items()
         if key in parameters and not _fits(value, parameters[key].default)
     ]
     if faults:
-        raise ValueError(f"{path}: expected arguments of {name}, found others: {'; '.join(faults)}")
+        raise ValueError(f"{shown_path(path)}: expected arguments of {name}, found others: {'; '.join(faults)}")
 
 
 def _fits(value: object, default: object) -> bool:
@@ -126,9 +173,18 @@ def _construct(path: Path, network_class: Callable[..., nn.Module], arguments: d
             return network_class(**arguments)
     except (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, AssertionError) as error:
         spelt = _spelt({"type": network_class.__name__, **arguments})
-        raise ValueError(f"{path}: {spelt} cannot be built: {error}") from None
+        raise ValueError(f"{shown_path(path)}: {spelt} cannot be built: {error}") from None
 
 
 def _spelt(description: Mapping[str, Any]) -> str:
-    listed = ", ".join(f"{name}: {value}" for name, value in description.items() if name != "type")
-    return f"{description.get('type')} ({listed})"
+    listed = ", ".join(f"{shown(name)}: {_value(value)}" for name, value in description.items() if name != "type")
+    return f"{shown(description.get('type'))} ({listed})"
+
+
+def _value(value: object) -> str:
+    """A value of a description in a message."""
+    if isinstance(value, str):
+        return repr(shown(value))
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value[:5]))}]"
+    return str(value) if isinstance(value, float | bool) else "None" if value is None else shown(value)

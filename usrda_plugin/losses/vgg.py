@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import vgg
 
-from usrda_plugin.files import read_tensors
+from usrda_plugin.weights import read_tensors
 
 ENVIRONMENT = "USRDA_VGG_WEIGHTS"
 NAMES = ("{vgg_type}_features.pth", "{vgg_type}-dcbb9e9d.pth", "{vgg_type}.pth")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import redirect_stdout
 from http.client import HTTPException
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import torch
 from torch import Tensor
 from torchvision.models import AlexNet_Weights, alexnet
 
-from usrda_plugin.files import read_tensors
+from usrda_plugin.weights import read_tensors
 
 ENVIRONMENT = "USRDA_ALEXNET_WEIGHTS"
 URL: str = AlexNet_Weights.IMAGENET1K_V1.url
@@ -42,7 +44,10 @@ def fetch_alexnet_weights(weights: str | None = None) -> Path:
     if found is not None:
         return found
     try:
-        torch.hub.load_state_dict_from_url(URL, map_location="cpu", progress=False, check_hash=True, weights_only=True)
+        with redirect_stdout(sys.stderr):  # torch announces a download on either, by its version
+            torch.hub.load_state_dict_from_url(
+                URL, map_location="cpu", progress=False, check_hash=True, weights_only=True
+            )
     except (OSError, HTTPException, RuntimeError) as error:
         raise ValueError(
             f"LPIPS needs the weights of AlexNet: expected them in {place_in_cache()}, found no such file, and"

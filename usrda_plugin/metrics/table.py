@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 from basicsr.utils.registry import METRIC_REGISTRY
@@ -51,6 +51,7 @@ def tensor_metric(options: Mapping[str, Any]) -> TensorMetric | None:
     return partial(form, **arguments)
 
 
-def needs_reference(metric: TensorMetric) -> bool:
-    """Whether a metric compares an image with its ground truth."""
-    return "reference" in signature(metric).parameters
+def needs_reference(metric: Callable[..., Any]) -> bool:
+    """Whether a metric, in tensors or BasicSR's, compares an image with its ground truth."""
+    asked = signature(metric).parameters
+    return any(name in asked and asked[name].default is Parameter.empty for name in ("reference", "img2"))

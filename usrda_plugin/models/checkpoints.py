@@ -12,6 +12,9 @@ from typing import Any, BinaryIO
 import torch
 from torch import nn
 
+from usrda_plugin.models.divergence import TrainingDiverged, unsaved_message
+from usrda_plugin.models.finite_weights import has_finite_moments, wrong_weights
+
 NETWORK = "network"
 """Key of a network file under which its options stand, so that the file alone says how to build it."""
 
@@ -22,7 +25,7 @@ _together: ContextVar[list[Path] | None] = ContextVar("_together", default=None)
 
 
 class SaveError(OSError):
-    """A file of a checkpoint could not be written; the ones before are whole."""
+    """A file of a run could not be written; the ones before are whole."""
 
 
 def write(content: Mapping[str, Any], file: Path) -> None:
@@ -107,20 +110,42 @@ def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def save_network(model: Any, net: Any, label: str, current_iter: int | str, key: Any, **more: Any) -> None:
-    """Save one or several versions of a model's network by BasicSR's names, in the first process; -1 is the latest."""
+    """Save one or several versions of a model's network by BasicSR's names, in the first process; -1 is the latest.
+
+    Raises TrainingDiverged, in all processes, where weights are not finite: such a file would be resumed from.
+    """
+    nets, keys = (value if isinstance(value, list) else [value] for value in (net, key))
+    bare = {key: model.get_bare_model(each) for key, each in zip(keys, nets, strict=True)}
+    for key, network in bare.items():
+        wrong = wrong_weights(network)
+        if wrong:
+            raise TrainingDiverged(unsaved_message(f"{label} ({key})", wrong, _states(model)))
     if model.opt["rank"] != 0:
         return
-    nets, keys = (value if isinstance(value, list) else [value] for value in (net, key))
-    weights = {key: weights_of(model.get_bare_model(each)) for key, each in zip(keys, nets, strict=True)}
+    weights = {key: weights_of(network) for key, network in bare.items()}
     name = f"{label}_{'latest' if current_iter == -1 else current_iter}.pth"
     write({**weights, **more}, Path(model.opt["path"]["models"], name))
 
 
 def save_training_state(model: Any, epoch: int, current_iter: int, **more: Any) -> None:
-    """Save a model's training state by BasicSR's names, in the first process; none of the latest networks."""
-    if current_iter == -1 or model.opt["rank"] != 0:
+    """Save a model's training state by BasicSR's names, in the first process; none of the latest networks.
+
+    Raises TrainingDiverged, in all processes, where an optimizer's moments are not finite.
+    """
+    if current_iter == -1:
+        return
+    wrong = [f"optimizer {number}" for number, each in enumerate(model.optimizers) if not has_finite_moments(each)]
+    if wrong:
+        raise TrainingDiverged(
+            unsaved_message(f"the training state of iteration {current_iter}", wrong, _states(model))
+        )
+    if model.opt["rank"] != 0:
         return
     state: dict[str, Any] = {"epoch": epoch, "iter": current_iter}
     for kind in ("optimizers", "schedulers"):
         state[kind] = [one.state_dict() for one in getattr(model, kind)]
     write({**state, **more}, Path(model.opt["path"]["training_states"], f"{current_iter}.state"))
+
+
+def _states(model: Any) -> Path:
+    return Path(model.opt["path"]["training_states"])

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from math import isnan
+from math import isnan, nan
 from typing import Any, NamedTuple
 
 import torch
 from basicsr.metrics import calculate_metric
+from basicsr.utils.registry import METRIC_REGISTRY
 from torch import Tensor
 
-from usrda_plugin.metrics import TensorMetric, needs_reference, picture_of, tensor_metric
+from usrda_plugin.metrics import needs_reference, picture_of, tensor_metric
 from usrda_plugin.models.shares import in_order
 
 
 class Found(NamedTuple):
-    """Names of images and, for each metric, their values."""
+    """Names of images, for each metric their values, and the names of images without ground truth.
+
+    The value of a metric that an image without ground truth cannot have is nan.
+    """
 
     images: list[str]
     values: dict[str, list[float]]
+    alone: list[str]
 
 
 class Measures:
@@ -38,49 +43,78 @@ class Measures:
         self.dataset_name = dataset_name
         self.in_tensors = {name: form for name, options in metrics.items() if (form := tensor_metric(options))}
         self.images: list[str] = []
+        self.alone: list[str] = []
         self.values: dict[str, list[Tensor | float]] = {name: [] for name in metrics}
 
     def add(self, image: str, result: Tensor, reference: Tensor | None) -> None:
-        """Take an image's levels, (1, C, H, W) RGB, and those of its ground truth.
+        """Take an image's levels, (1, C, H, W) RGB, and those of its ground truth if it has one.
 
         Raises ValueError that names the image and the metric that cannot be computed.
         """
         self.images.append(image)
-        for name, form in self.in_tensors.items():
-            self.values[name].append(self._in_tensors(name, form, result, reference))
-        others = {name: dict(options) for name, options in self.metrics.items() if name not in self.in_tensors}
-        if others:
-            pictures = {"img": picture_of(result[0])}
-            if reference is not None:
-                pictures["img2"] = picture_of(reference[0])
-            for name, options in others.items():
-                self.values[name].append(calculate_metric(pictures, options))
+        pictures: dict[str, Any] = {}
+        if reference is None:
+            self.alone.append(image)
+        for name, options in self.metrics.items():
+            if reference is None and self.compares(name):
+                self.values[name].append(result.new_full((1,), nan, dtype=torch.float64))
+            elif name in self.in_tensors:
+                self.values[name].append(self._in_tensors(name, result, reference))
+            else:
+                pictures = pictures or _pictures(result, reference)
+                self.values[name].append(calculate_metric(pictures, dict(options)))
+
+    def compares(self, name: str) -> bool:
+        """Whether a metric needs ground truth."""
+        return needs_reference(self.in_tensors.get(name) or METRIC_REGISTRY.get(self.metrics[name]["type"]))
+
+    def undefine_last(self, is_finite: Tensor) -> None:
+        """Make the metrics of the last image nan, unless ``is_finite``, a flag on the device, says that it is one.
+
+        The levels of nan are those of black, which would be measured, and might be the best.
+        """
+        for series in self.values.values():
+            value = series[-1]
+            if isinstance(value, Tensor):
+                series[-1] = value.where(is_finite, nan)
+            elif not is_finite:
+                series[-1] = nan
 
     def found(self) -> Found:
         """What was measured; only here the host waits for the device."""
-        return Found(self.images, {name: _read(series) for name, series in self.values.items()})
+        return Found(self.images, {name: _read(series) for name, series in self.values.items()}, self.alone)
 
     def means(self, found: Sequence[Found], *, warn: bool = True) -> dict[str, float]:
         """The mean of each metric over the images that the processes have measured, in the order of the data set.
 
-        ``warn``: whether this process tells of images for which a metric is not defined.
+        Where no image has ground truth, metrics that need it are left out. ``warn``: whether this process tells of
+        images for which a metric is not defined. Raises ValueError where some images have ground truth and some not.
         """
         images = in_order([part.images for part in found])
-        values = {name: in_order([part.values[name] for part in found]) for name in self.metrics}
-        for name in self.in_tensors if warn else ():
-            self._warn_of_nan(name, images, values[name])
+        alone = in_order([part.alone for part in found])
+        comparing = [name for name in self.metrics if alone and self.compares(name)]
+        if comparing and len(alone) < len(images):
+            raise ValueError(
+                f"val: metrics: {comparing[0]}: {alone[0]} of data set {self.dataset_name}: expected ground truth, as"
+                f" others have it, found none for {len(alone)} of {len(images)} images; remove the metric, or use pairs"
+            )
+        values = {
+            name: in_order([part.values[name] for part in found]) for name in self.metrics if name not in comparing
+        }
+        for name in values if warn else ():
+            if name in self.in_tensors:
+                self._warn_of_nan(name, images, values[name])
         # summed one by one from the first, so that the digits are SRModel's, and those of a single process
-        return {name: sum(series) / len(series) if series else float("nan") for name, series in values.items()}
+        return {name: sum(series) / len(series) if series else nan for name, series in values.items()}
 
-    def _in_tensors(self, name: str, form: TensorMetric, result: Tensor, reference: Tensor | None) -> Tensor:
+    def _in_tensors(self, name: str, result: Tensor, reference: Tensor | None) -> Tensor:
+        form = self.in_tensors[name]
         if not needs_reference(form):
             return form(image=result)
-        where = f"val: metrics: {name}: {self.images[-1]} of data set {self.dataset_name}"
-        if reference is None:
-            raise ValueError(f"{where}: expected ground truth, found none; remove the metric, or use pairs")
         try:
             return form(image=result, reference=reference)
         except ValueError as misfit:
+            where = f"val: metrics: {name}: {self.images[-1]} of data set {self.dataset_name}"
             raise ValueError(f"{where}: {misfit}") from misfit
 
     def _warn_of_nan(self, name: str, images: list[str], values: list[float]) -> None:
@@ -94,6 +128,14 @@ class Measures:
             )
 
 
+def _pictures(result: Tensor, reference: Tensor | None) -> dict[str, Any]:
+    """What BasicSR's metrics take."""
+    pictures = {"img": picture_of(result[0])}
+    return pictures if reference is None else {**pictures, "img2": picture_of(reference[0])}
+
+
 def _read(series: list[Tensor | float]) -> list[float]:
     tensors = [value for value in series if isinstance(value, Tensor)]
-    return torch.cat(tensors).tolist() if tensors else [float(value) for value in series]
+    if tensors and len(tensors) == len(series):
+        return torch.cat(tensors).tolist()
+    return [float(value) for value in series]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -70,10 +70,7 @@ class Objective(NamedTuple):
     def pixel_only(self) -> Objective:
         """The PSNR phase: rec by its pixel part and res, no critic."""
         criteria = self.criteria._replace(perceptual=ABSENT, gan=ABSENT)
-        terms = tuple(term for term in self.terms if term in PSNR_TERMS)
-        if criteria.pixel is None:
-            terms = tuple(term for term in terms if term != "rec")
-        return _objective(terms, criteria, self.weights)
+        return _objective(psnr_terms(self.terms, has_pixel=criteria.pixel is not None), criteria, self.weights)
 
     def critics_only(self) -> Objective:
         """The critics' head start: the same pass, but for what the teacher is asked; the generator at rest."""
@@ -106,10 +103,18 @@ def asking_terms(train_opt: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
+def psnr_terms(terms: Sequence[str], *, has_pixel: bool) -> tuple[str, ...]:
+    """Those of ``terms`` that the PSNR phase has: res, and rec where a pixel criterion is left of it."""
+    return tuple(term for term in terms if term in PSNR_TERMS and (has_pixel or term != "rec"))
+
+
 def leaves_networks_idle(train_opt: dict[str, Any]) -> bool:
     """Whether in some phase of the training not all of E, G_SR and G_t are used; asked before anything is built."""
     terms = active_terms(train_opt)
-    phases = [terms, [term for term in terms if term in PSNR_TERMS]] if train_opt.get("psnr_iter") else [terms]
+    phases = [terms]
+    if train_opt.get("psnr_iter"):
+        has_pixel = bool(weight_of(train_opt.get("pixel_opt"), "loss_weight"))
+        phases.append(psnr_terms(terms, has_pixel=has_pixel))
     used = [networks_used([tensor for term in phase for tensor in TERMS[term].reads]) for phase in phases]
     return any(networks != networks_used(PAPER) for networks in used)
 

@@ -12,6 +12,7 @@ import cv2
 from torch import Tensor
 
 from usrda_plugin.metrics import picture_of
+from usrda_plugin.models.checkpoints import SaveError
 
 THREADS = min(4, os.cpu_count() or 1)
 WAITING = 2 * THREADS
@@ -21,7 +22,7 @@ WAITING = 2 * THREADS
 class PictureWriter:
     """A context in which pictures are written behind the caller's back, and at whose end all of them are there.
 
-    A file appears under its name when it is whole. What fails is raised by a later ``write`` or at the end: OSError
+    A file appears under its name when it is whole. What fails is raised by a later ``write`` or at the end: SaveError
     that names the file.
     """
 
@@ -48,7 +49,7 @@ class PictureWriter:
 
 
 def write_png(path: Path, levels: Tensor) -> None:
-    """Write levels (C, H, W) to a PNG file by way of a temporary name. Raises OSError that names the file."""
+    """Write levels (C, H, W) to a PNG file by way of a temporary name. Raises SaveError that names the file."""
     partial = path.with_name(f"{path.name}.part")
     try:
         _, content = cv2.imencode(".png", picture_of(levels))
@@ -58,4 +59,5 @@ def write_png(path: Path, levels: Tensor) -> None:
     except (OSError, cv2.error) as error:
         with suppress(OSError):  # of a folder that is not there either
             partial.unlink(missing_ok=True)
-        raise OSError(f"{path}: the picture could not be written: {error}") from error
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise SaveError(f"{path}: the picture could not be written: {reason}") from error

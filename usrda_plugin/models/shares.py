@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import torch.distributed
 from torch.utils.data import DataLoader, Subset
 
+from usrda_plugin.models.checkpoints import SaveError
+
 T = TypeVar("T")
 
 
@@ -31,28 +33,33 @@ class Share:
         settings = {name: getattr(loader, name) for name in ("batch_size", "collate_fn", "num_workers", "pin_memory")}
         return DataLoader(Subset(loader.dataset, mine), **settings)
 
+    def part(self, items: Sequence[T]) -> list[T]:
+        """Those of a list, one for each image of the data set, that belong to this process's images."""
+        return list(items[self.rank :: self.processes])
+
     def found_by_all(self, work: Callable[[], T]) -> list[T]:
         """What ``work`` returns in each process, by their numbers.
 
-        Raises what it raises here, and RuntimeError where it raised elsewhere: no process waits for one that failed,
-        and all leave at the same place, so that what they exchange next fits together.
+        Raises what it raises here, and where it raised elsewhere SaveError, if it was that, or RuntimeError: no process
+        waits for one that failed, and all leave at the same place, so that what they exchange next fits together.
         """
         if self.processes == 1:
             return [work()]
-        mine: tuple[T | None, str] = (None, "")
+        mine: tuple[T | None, str, bool] = (None, "", False)
         fault: Exception | None = None
         try:
-            mine = (work(), "")
+            mine = (work(), "", False)
         except Exception as error:
-            mine, fault = (None, f"{type(error).__name__}: {error}"), error
+            mine, fault = (None, f"{type(error).__name__}: {error}", isinstance(error, SaveError)), error
         answers: list[Any] = [None] * self.processes
         torch.distributed.all_gather_object(answers, mine)
         if fault is not None:
             raise fault
-        told = [f"process {rank}: {message}" for rank, (_, message) in enumerate(answers) if message]
+        told = [f"process {rank}: {message}" for rank, (_, message, _) in enumerate(answers) if message]
         if told:
-            raise RuntimeError(f"the validation failed in {'; '.join(told)}")
-        return [found for found, _ in answers]
+            kind = SaveError if any(unsaved for _, _, unsaved in answers) else RuntimeError
+            raise kind(f"the validation failed in {'; '.join(told)}")
+        return [found for found, _, _ in answers]
 
 
 def in_order(shares: Sequence[Sequence[T]]) -> list[T]:

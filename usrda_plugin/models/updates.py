@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from usrda_plugin.models.watch import Watch
+from usrda_plugin.models.non_finite import NonFiniteGuard
 
 Log = dict[str, Tensor]
 Skipped = Tensor | bool
@@ -24,20 +24,20 @@ class Updates:
         device: where the networks are.
         amp: the type of autocast; None: float32 throughout. Only float16 needs its gradients scaled.
         train_opt: ``clip_grad_norm`` (largest L2 norm of an optimizer's gradient) and ``log_grad_norm``.
-        watch: says which steps must be skipped.
+        guard: says which steps must be skipped.
     """
 
     def __init__(
-        self, device: torch.device, amp: torch.dtype | None, train_opt: Mapping[str, Any], watch: Watch
+        self, device: torch.device, amp: torch.dtype | None, train_opt: Mapping[str, Any], guard: NonFiniteGuard
     ) -> None:
         self.device = device
         self.amp = amp
         self.clip_grad_norm = train_opt.get("clip_grad_norm")
         self.log_grad_norm = bool(train_opt.get("log_grad_norm"))
         self.scaler = torch.amp.GradScaler(device.type, enabled=amp is torch.float16)
-        self.watch = watch
+        self.guard = guard
         self.skipped: dict[str, Skipped] = {}
-        self._buffers: list[tuple[Tensor, Tensor]] = []
+        self._buffers: Remembered = []
 
     def autocast(self) -> torch.autocast:
         """Half precision, where it is asked for, for what is computed inside."""
@@ -45,9 +45,9 @@ class Updates:
 
     def begin_iteration(self, current_iter: int, networks: Iterable[nn.Module]) -> None:
         """Remember the buffers that passes move, such as those of a spectral norm."""
-        self.watch.current_iter = current_iter
+        self.guard.current_iter = current_iter
         self.skipped = {}
-        self._buffers = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
+        self._buffers = remembered(buffer for network in networks for buffer in network.buffers())
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of a loss to the parameters, scaled where half precision would lose small values.
@@ -64,11 +64,11 @@ class Updates:
         self.scaler.unscale_(optimizer)
         norms, total = gradient_norms(trained)
         scale = self.scaler.scale(torch.ones_like(total)) if self.scaler.is_enabled() else None
-        skip = self.watch.judge(name, losses, norms, scale)
+        skip = self.guard.judge(name, losses, norms, scale)
         if self.clip_grad_norm:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             torch.nn.utils.clip_grads_with_norm_(parameters, self.clip_grad_norm, total)
-        self.skipped[name] = take_step(optimizer, skip, wait=not self.watch.asynchronous)
+        self.skipped[name] = take_step(optimizer, skip, wait=not self.guard.asynchronous)
         return {f"grad_norm_{network}": norm for network, norm in norms.items()} if self.log_grad_norm else {}
 
     @torch.no_grad()
@@ -76,30 +76,56 @@ class Updates:
         """Give back the buffers of a skipped step; adapt the scale to the gradients, where there were any."""
         if self.skipped and self.scaler.is_enabled():
             self.scaler.update()
-        skipped: Skipped = False
-        for answer in self.skipped.values():
-            skipped = answer if skipped is False else answer | skipped
-        for buffer, before in self._buffers if skipped is not False else ():
-            buffer.copy_(torch.where(skipped, before, buffer) if isinstance(skipped, Tensor) else before)
+        give_back(self._buffers, self.skipped.values())
         self._buffers = []
 
 
+Remembered = list[tuple[Tensor, Tensor]]
+"""Tensors, each with a copy of what it was."""
+
+
+def remembered(tensors: Iterable[Tensor]) -> Remembered:
+    """Tensors with copies of what they are now."""
+    return [(tensor, tensor.clone()) for tensor in tensors]
+
+
+@torch.no_grad()
+def give_back(tensors: Remembered, answers: Iterable[Skipped]) -> None:
+    """Make tensors what they were, if one of some steps was skipped."""
+    skipped: Skipped = False
+    for answer in answers:
+        skipped = answer if skipped is False else answer | skipped
+    for tensor, before in tensors if skipped is not False else ():
+        tensor.copy_(torch.where(skipped, before, tensor) if isinstance(skipped, Tensor) else before)
+
+
 def take_step(optimizer: Optimizer, skip: Tensor, *, wait: bool) -> Skipped:
-    """Step, unless ``skip`` says not to: then parameters, moments and the count of steps stay as they are.
+    """Step, unless ``skip`` says not to: then parameters, moments and the count of steps stay as they are."""
+    skipped = before_step(optimizer, skip, wait=wait)
+    optimizer.step()
+    after_step(optimizer)
+    return skipped
+
+
+def before_step(optimizer: Optimizer, skip: Tensor, *, wait: bool) -> Skipped:
+    """Let an optimizer's next step change nothing if ``skip`` says so; schedulers want to see it all the same.
 
     A fused optimizer looks at ``skip`` on the device; for another the host must, which on a GPU waits for the device.
     """
     if not wait and getattr(optimizer, "_step_supports_amp_scaling", False):
         fused: Any = optimizer
         fused.grad_scale, fused.found_inf = None, skip.float()
-        optimizer.step()
-        del fused.grad_scale, fused.found_inf
         return skip
     skipped = bool(skip)
     if skipped:
-        optimizer.zero_grad()  # what has no gradient is not moved; schedulers want to have seen a step
-    optimizer.step()
+        optimizer.zero_grad()  # what has no gradient is not moved
     return skipped
+
+
+def after_step(optimizer: Optimizer) -> None:
+    """Take back what ``before_step`` has said to a fused optimizer."""
+    for name in ("grad_scale", "found_inf"):
+        vars(optimizer).pop(name, None)
 
 
 @torch.no_grad()
@@ -113,19 +139,26 @@ def follow(averaged: list[Tensor], followed: list[Tensor], weight: float, skippe
         torch._foreach_lerp_(averaged, followed, weight)
 
 
-def gradients(network: nn.Module) -> list[Tensor]:
-    """The gradients that a network's parameters have."""
-    return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+def gradients(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """The gradients that some parameters have."""
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
 @torch.no_grad()
 def gradient_norms(trained: Mapping[str, nn.Module]) -> tuple[Log, Tensor]:
     """The L2 norm of each network's gradient, where it has one, and of all; remembered, not waited for."""
-    found = {name: gradients(network) for name, network in trained.items()}
+    return norms_of({name: gradients(network.parameters()) for name, network in trained.items()})
+
+
+@torch.no_grad()
+def norms_of(found: Mapping[str, list[Tensor]]) -> tuple[Log, Tensor]:
+    """As ``gradient_norms``, of gradients that have been collected by network; there must be one."""
     sizes = {name: len(tensors) for name, tensors in found.items() if tensors}
     parts = torch.stack(torch._foreach_norm([tensor for tensors in found.values() for tensor in tensors]))
-    norms = map(torch.linalg.vector_norm, parts.split([*sizes.values()]))
-    return dict(zip(sizes, norms, strict=True)), torch.linalg.vector_norm(parts)
+    total = torch.linalg.vector_norm(parts)
+    if len(sizes) == 1:
+        return dict.fromkeys(sizes, total), total
+    return dict(zip(sizes, map(torch.linalg.vector_norm, parts.split([*sizes.values()])), strict=True)), total
 
 
 @contextmanager

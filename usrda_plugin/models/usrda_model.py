@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,13 +14,13 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
 
-from usrda_plugin.archs.warm_start import PARTS
-from usrda_plugin.files import read_tensors
 from usrda_plugin.method import CRITIC_TERMS, Batch, Pass, Verdict, taught
 from usrda_plugin.models import checkpoints
 from usrda_plugin.models.checkpoints import NETWORK
 from usrda_plugin.models.criteria import PERTURBATION
+from usrda_plugin.models.finite_weights import check_start
 from usrda_plugin.models.micro_batches import Passes
+from usrda_plugin.models.non_finite import NonFiniteGuard
 from usrda_plugin.models.objective import Objective, build_objective, leaves_networks_idle
 from usrda_plugin.models.rehearsal import rehearse, trial_batch
 from usrda_plugin.models.signals import Monitor
@@ -29,7 +28,9 @@ from usrda_plugin.models.strips import strips
 from usrda_plugin.models.switches import FUSED, Switches, resolve_switches
 from usrda_plugin.models.updates import Updates, fit_state, follow, frozen, mean_of
 from usrda_plugin.models.validation import validate
-from usrda_plugin.models.watch import Watch
+from usrda_plugin.weights import PARTS, load
+
+STEPS = {"g": "the generator's step", "d": "the critics' step"}
 
 
 @MODEL_REGISTRY.register()
@@ -68,14 +69,14 @@ class USRDAModel(SRModel):
     def optimize_parameters(self, current_iter: int) -> None:
         """One pass; the critics' step; the generator's step against frozen critics; EMA; remember the scalars."""
         objective = self.objective_at(current_iter)
-        self.updates.begin_iteration(current_iter, map(self.get_bare_model, (self.net_g, *self.critics.values())))
+        self.updates.begin_iteration(current_iter, self.trained_networks().values())
         passes = Passes(partial(self.one_pass, objective), self.lessons(objective), self.micro_batches)
         critic_log = self.step_critics(objective, passes)
         generator_log = self.step_generator(objective, passes)
         self.updates.end_iteration()
         self.model_ema(self.ema_decay)
         self.log = {**generator_log, **critic_log}
-        self.updates.watch.look()
+        self.updates.guard.look()
 
     def one_pass(self, objective: Objective, batch: Batch) -> Pass:
         """What the objective reads of one pass; without gradient where the generator rests."""
@@ -168,10 +169,11 @@ class USRDAModel(SRModel):
         self.micro_batches = int(train_opt.get("gradient_accumulation_steps") or 1)
         self.perturbation = float((train_opt.get("tea_opt") or {}).get("perturbation", PERTURBATION))
         self.log = {}
-        watch = Watch(self.device, train_opt, Path(self.opt["path"]["training_states"]), self.opt["world_size"])
-        self.updates = Updates(self.device, self.switches.amp, train_opt, watch)
+        guard = NonFiniteGuard(self.device, self.opt, STEPS, self.trained_networks, can_clip=True)
+        self.updates = Updates(self.device, self.switches.amp, train_opt, guard)
         self.start_parts_from_files()
         self.critics = {name: self.build_critic(name) for name in self.objective.critics}
+        check_start(self.trained_networks(), self.opt["path"])
         self.rehearse()
         if self.ema_decay > 0:
             self.build_ema()
@@ -181,6 +183,11 @@ class USRDAModel(SRModel):
         self.setup_optimizers()
         self.setup_schedulers()
         self.monitor = Monitor.of(self.opt, self.device)
+
+    def trained_networks(self) -> dict[str, nn.Module]:
+        """The generator and the critics, bare, by their names on the disk."""
+        networks = {"net_g": self.net_g, **{f"net_d_{name}": critic for name, critic in self.critics.items()}}
+        return {name: self.get_bare_model(network) for name, network in networks.items()}
 
     def rehearse(self) -> None:
         """Try each phase on one sample, so that what does not fit is told before training begins."""
@@ -243,17 +250,7 @@ class USRDAModel(SRModel):
         self, net: nn.Module, load_path: str, strict: bool = True, param_key: str = "params", part: str | None = None
     ) -> None:
         """Load weights from a file of any kind that the network takes. Raises ValueError where they do not fit."""
-        network = self.get_bare_model(net)
-        if not strict or not hasattr(network, "fit_weights"):
-            super().load_network(net, load_path, strict, param_key)
-            return
-        content = read_tensors(load_path)
-        try:
-            weights = network.fit_weights(content, param_key, part)
-        except ValueError as misfit:
-            raise ValueError(f"{load_path}: {misfit}") from None
-        network.load_state_dict(weights, strict=False)
-        get_root_logger().info(f"Loaded {part or type(network).__name__} from {load_path} [{param_key}].")
+        get_root_logger().info(load(self.get_bare_model(net), load_path, param_key, strict=strict, part=part))
 
     def setup_optimizers(self) -> None:
         """Adam for the generator's three networks and, where there are critics, one for all of them."""
@@ -272,18 +269,22 @@ class USRDAModel(SRModel):
 
     def skipped_state(self) -> dict[str, int]:
         """How many steps of the generator and of the critics were skipped so far."""
-        return self.updates.watch.state()
+        return self.updates.guard.state()
 
     def restore_skipped(self, state: Mapping[str, int] | None) -> None:
         """Go on counting skipped steps from ``skipped_state``; None: from none."""
-        self.updates.watch.restore(state)
+        self.updates.guard.restore(state)
+
+    def skipping_since(self) -> int | None:
+        """The iteration since which steps are skipped; None where the last ones were taken."""
+        return self.updates.guard.row_since()
 
     def get_current_log(self) -> dict[str, float]:
         """The last step's scalars, averaged over the processes; only here the host waits for the device.
 
         Raises TrainingDiverged where too many steps in a row were skipped.
         """
-        self.updates.watch.look(at_once=True)
+        self.updates.guard.look(at_once=True)
         if not self.log:
             return {}
         values = torch.stack([value.detach().float() for value in self.log.values()])
@@ -292,26 +293,15 @@ class USRDAModel(SRModel):
             values /= self.opt["world_size"]
         return dict(zip(self.log, values.tolist(), strict=True))
 
-    def dist_validation(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
-        """The same by all processes, each with a share of the images; SRModel's others wait for the first."""
-        self.nondist_validation(dataloader, current_iter, tb_logger, save_img)
-
     def nondist_validation(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
-        """SRModel's validation by ``validate``, and a strip of the last training batch for TensorBoard."""
+        """SRModel's validation, the signals, and a strip of the last training batch for TensorBoard."""
         # compiled blocks would be compiled again for each image size
         is_compiled = self.is_train and self.switches.compile
         with torch.compiler.set_stance("force_eager") if is_compiled else nullcontext():
             self._validate(dataloader, current_iter, tb_logger, save_img)
 
     def _validate(self, dataloader: Any, current_iter: int, tb_logger: Any, save_img: bool) -> None:
-        means = validate(self, dataloader, current_iter, save_img)
-        if self.opt["val"].get("metrics") is not None:
-            name = dataloader.dataset.opt["name"]
-            self.metric_results = means
-            self._initialize_best_metric_results(name)
-            for metric, value in means.items():
-                self._update_best_metric_result(name, metric, value, current_iter)
-            self._log_validation_metric_values(current_iter, name, tb_logger)
+        validate(self, dataloader, current_iter, tb_logger, save_img)
         network: Any = self.net_g_ema if hasattr(self, "net_g_ema") else self.get_bare_model(self.net_g)
         if self.monitor is not None:
             self.monitor.observe(self, network, current_iter, tb_logger)
@@ -320,7 +310,9 @@ class USRDAModel(SRModel):
                 tb_logger.add_image(f"strips/{name}", picture, current_iter)
 
     def save(self, epoch: int, current_iter: int) -> None:
-        """Save network, average, critics and training state, by BasicSR's names."""
+        """Save network, average, critics and training state, by BasicSR's names; -1 says that training is done."""
+        if current_iter == -1:
+            self.updates.guard.end()
         for name, critic in self.critics.items():
             self.save_network(critic, f"net_d_{name}", current_iter)
         super().save(epoch, current_iter)

@@ -8,8 +8,9 @@ import errno
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +25,7 @@ from usrda_plugin.models.divergence import TrainingDiverged
 from usrda_plugin.runner.errors import SetupError, TrainingError, is_first_process
 from usrda_plugin.runner.footprint import Footprint
 from usrda_plugin.runner.lost_process import lost_process_told
-from usrda_plugin.runner.options import dump_options, load_options
+from usrda_plugin.runner.options import dump_options, load_options, notes_on
 from usrda_plugin.runner.plugins import load_plugins
 from usrda_plugin.runner.seams.options import command_line
 from usrda_plugin.runner.seams.registry import UnknownNameError
@@ -34,6 +35,7 @@ from usrda_plugin.runner.training import Claim, Stopped, StopWish, Training
 _FAULTS = (ValueError, OSError, UnknownNameError)
 
 
+AFTER_TEST = "testing stops; mend the disk, then test again"
 # a disk that takes no more
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -122,7 +124,7 @@ def _run(
         with (
             _told_without_traceback(progress.before_training, footprint.withdraw),
             _clean_process(),
-            _ending_well(),
+            _ending_well(progress.before_training, training.way_on if training else lambda: AFTER_TEST),
             lost_process_told(phase),
             _substituted(runner, **{**substitutes, "build_model": progress.build_model}),
         ):
@@ -130,19 +132,18 @@ def _run(
 
 
 @contextmanager
-def _ending_well() -> Iterator[None]:
+def _ending_well(before_training: Callable[[], bool], way_on: Callable[[], str]) -> Iterator[None]:
     """End a training that was stopped as one that is done, and tell what it cannot go on from without a traceback."""
     try:
         yield
     except Stopped as stopped:
         import_module("basicsr.utils").get_root_logger().info(f"Training {stopped}; go on with --auto_resume.")
-    except (SaveError, TrainingDiverged) as error:
+    except TrainingDiverged as error:
         raise TrainingError(str(error)) from error
     except OSError as error:
-        if error.errno not in FULL:
+        if before_training() or not (isinstance(error, SaveError) or error.errno in FULL):
             raise
-        raise TrainingError(f"{error}; training stops, the last checkpoint is whole; mend the disk, then go on "
-                            "with --auto_resume") from error  # fmt: skip
+        raise TrainingError(f"{error}; {way_on()}") from error
 
 
 class _Progress:
@@ -154,6 +155,8 @@ class _Progress:
 
     def build_model(self, opt: dict[str, Any]) -> Any:
         model = self._build_model(opt)
+        for note in notes_on(opt):
+            import_module("basicsr.utils").get_root_logger().warning(note)
         self._built = True
         return model
 
@@ -204,19 +207,27 @@ def _substituted(module: ModuleType, **replacements: object) -> Iterator[None]:
 def _clean_process() -> Iterator[None]:
     """Close what BasicSR opens once per process: the process group, and the log, which the next would go on with."""
     _close_log()  # a plugin that has spoken already has opened one without a file
+    hook, threading.excepthook = threading.excepthook, _leaving_out_full_disks(threading.excepthook)
     try:
         yield
     finally:
+        threading.excepthook = hook
         _close_log()
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def _leaving_out_full_disks(hook: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Of TensorBoard's thread: what it could not write is raised where the next number is handed to it."""
+    return lambda failed: None if getattr(failed.exc_value, "errno", None) in FULL else hook(failed)
 
 
 def _close_log() -> None:
     logger = logging.getLogger("basicsr")
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # of a full disk, which has been told
+            handler.close()
     import_module("basicsr.utils.logger").initialized_logger.pop("basicsr", None)
 
 

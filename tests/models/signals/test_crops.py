@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,14 @@ def test_a_camera_is_estimated_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     found = []
     monkeypatch.setattr(unpaired, "estimate_camera", lambda *seen: found.append(estimate_camera(*seen)) or found[-1])
     opt = options(write(tmp_path / "hr", (200, 180)), write(tmp_path / "lr", (90, 80)), degradation="camera")
+    trained = USRDADataset({**opt, "gt_size": 64})
     fixed_crops(opt, images=1, size=64)
-    assert len(found) == 1
+    assert len(found) == 1, "the signals take that of the training data"
+    shutil.rmtree(tmp_path / "lr")
+    write(tmp_path / "lr", (70, 60))  # another photograph by the same name
+    assert not np.array_equal(USRDADataset(opt).pairs.camera.kernel, trained.pairs.camera.kernel)
+    USRDADataset({**opt, "seed": 9})
+    assert len(found) == 3
 
 
 def test_the_side_follows_the_smallest_image_in_steps_of_8(roots: tuple[Path, Path]) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torchvision.models import alexnet
 
-from usrda_plugin.runner.options import Fault
+from usrda_plugin.runner.options import Fault, notes_on
 
 Options = dict[str, Any]
 Faults = Callable[..., list[Fault]]
@@ -22,6 +22,8 @@ PAIRED = [
     ("scal=4", "scal", "did you mean 'scale'?"),
     ("netwok_g={type: RRDBNet}", "netwok_g", "did you mean 'network_g'?"),
     ("train:totl_iter=4", "train.totl_iter", "did you mean 'total_iter'?"),
+    ("train:artifacts_opt={type: L1Loss}", "train.artifacts_opt", "did you mean 'ldl_opt'?"),
+    ("train:fix_iter=5000", "train.fix_iter", "did you mean 'fix_flow'?"),
     ("train:pixle_opt={type: L1Loss}", "train.pixle_opt", "did you mean 'pixel_opt'?"),
     ("datasets:train:use_flip=true", "datasets.train.use_flip", "did you mean 'use_hflip'?"),
     ("datasets:valid={name: a}", "datasets.valid", "did you mean 'val'?"),
@@ -87,16 +89,26 @@ PAIRED = [
     ("jpeg_range=[90, 30]", "jpeg_range", "expected the smaller number first, found [90.0, 30.0]"),
     ("resize_prob2=[0, 0, 0]", "resize_prob2", "of which one is above 0"),
     ("datasets:train:batch_size_per_gpu=1e308", "datasets.train.batch_size_per_gpu", "a whole number, found '1e308'"),
+    ("datasets:train:dataset_enlarge_ratio=1e308", "datasets.train.dataset_enlarge_ratio", "1000000000, found '1e308'"),
     (f"datasets:val_1:dataroot_lq={'x' * 300}", "datasets.val_1.dataroot_lq", "a disk can have, found one of 300"),
     (f"name={'x' * 101}", "name", "it has 101 characters"),
     (f"val:suffix={'x' * 101}", "val.suffix", "it has 101 characters"),
     ("model_type=USRDAModel", "datasets.train.type", "fed with two domains, which PairedImageDataset does not give"),
     ("model_type=USRDAModel", "network_g.type", "RRDBNet makes images alone"),
+    ("model_type=HiFaceGANModel", "train.ema_decay", "keeps no average"),
     ("model_type=VideoBaseModel", "datasets.val_1.type", "fed with clips"),
     ("model_type=RealESRNetModel", "datasets.train.type", "fed with HR images with blur kernels"),
     ("datasets:train:type=SingleImageDataset", "datasets.train.type", "fed with LR and HR images"),
     ("datasets:val_1:type=USRDADataset", "datasets.val_1.type", "fed with LR images, which USRDADataset"),
     ("datasets:val_2={name: val set}", "datasets.val_2.name", "val_1 is called 'val set' too"),
+    ("datasets:val_1:type=USRDASourceDataset", "datasets.val_1.type", "fed with LR images, which USRDASourceDataset"),
+    (
+        "datasets:train:mean=[0.5, 0.5, 0.5]",
+        "datasets.train.std",
+        "std is missing; BasicSR wants mean and std together",
+    ),
+    ("datasets:val_1={mean: [0, 0], std: [1, 1, 1]}", "datasets.val_1.mean", "each of 3 channels, found 2 numbers"),
+    ("datasets:val_1={mean: [0], std: [1, 0, 1]}", "datasets.val_1.std", "cannot divide by 0"),
     # registered names
     ("model_type=SRModl", "model_type", "did you mean 'SRModel'?"),
     ("network_g:type=RRDBnet", "network_g.type", "did you mean 'RRDBNet'?"),
@@ -141,6 +153,8 @@ PAIRED = [
     ("datasets:train:persistent_workers=true", "datasets.train.persistent_workers", "there are none"),
     ("datasets:val_1:persistent_workers=true", "datasets.val_1.persistent_workers", "main process"),
     ("logger:wandb:project=p", "logger.use_tb_logger", "W&B"),
+    ("logger:wandb:resume_id=a1b2", "logger.wandb.project", "nothing is logged to W&B, whatever resume_id says"),
+    ("logger:wandb=true", "logger.wandb", "expected a block, found True"),
     ("network_g={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4, input_size: 100}", "network_g", "refuses"),
     # schedule
     ("train:scheduler={type: CosineAnnealingRestartLR, periods: [2, 1]}", "train.scheduler.restart_weights", "[1, 1]"),
@@ -255,6 +269,7 @@ PATCHES = [
     ("network_d={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4}", 32, "takes patches of 128 pixels"),
     ("network_d={type: UNetDiscriminatorSN, num_in_ch: 3, num_feat: 4}", 36, "of which 8 divides the side, not 36"),
     ("network_g:scale=2", 34, "network_g (RRDBNet of scale 2) takes patches of which 4 divides the side, not 34"),
+    ("network_g={type: SwinIR, upscale: 4}", 32, "network_g (SwinIR, windows of 7) takes patches of which 28"),
 ]
 
 
@@ -337,6 +352,16 @@ def test_metrics_with_truth_are_refused_where_there_is_none(testing: Options, fa
     testing["val"]["metrics"]["niqe"] = {"type": "calculate_niqe", "crop_border": 4}
     [fault] = faults(testing, is_train=False)
     assert fault.key == "val.metrics.psnr"
+
+
+def test_metrics_with_truth_may_stand_where_one_set_has_it(testing: Options, load: Callable[..., Options]) -> None:
+    looks = {**testing["datasets"]["test_1"], "name": "looks", "type": "SingleImageDataset"}
+    del looks["dataroot_gt"]
+    testing["datasets"]["test_2"] = looks
+    loaded = load(testing, is_train=False)
+    assert notes_on({**loaded, "is_train": False}) == [
+        "Data set looks has no ground truth, so no psnr (test_2: SingleImageDataset)."
+    ]
 
 
 def test_one_mistake_is_told_once(paired: Options, faults: Faults) -> None:

@@ -177,6 +177,13 @@ def test_validation_pairs_may_have_a_remainder_that_basicsr_cuts_off(
         assert "do not differ by scale 4" in faults(testing, is_train=False)[0].message
 
 
+def test_where_basicsr_cuts_no_remainder_off_there_must_be_none(testing: Options, own: Path, faults: Faults) -> None:
+    Image.new("RGB", (67, 67)).save(own / "hr" / "0.png")
+    roots = {"dataroot_gt": str(own / "hr"), "dataroot_lq": str(own / "lr")}
+    testing["datasets"]["test_1"] |= {"type": "RealESRGANPairedDataset", **roots}
+    assert "do not differ by scale 4" in faults(testing, is_train=False)[0].message
+
+
 def test_partners_that_lack_are_named(on_own: Options, own: Path, faults: Faults) -> None:
     (own / "lr" / "4.png").unlink()
     [fault] = faults(on_own)
@@ -218,7 +225,10 @@ def test_tiles_of_given_source_pairs_are_paired_by_the_template_of_their_images(
     unpaired_on_own["datasets"]["train"] |= {**roots, "filename_tmpl": "{}x4"}
     load(unpaired_on_own)
     unpaired_on_own["datasets"]["train"]["filename_tmpl"] = "{}x2"
-    assert "8 of 8 images" in faults(unpaired_on_own)[0].message
+    [fault] = faults(unpaired_on_own)
+    assert fault.key == "datasets.train.dataroot_lq"
+    assert "lacks 8 images that the images of" in fault.message
+    assert "correct filename_tmpl, now '{}x2'" in fault.remedy
 
 
 def test_a_list_file_picks_images(on_own: Options, own: Path, faults: Faults, load: Callable[..., Options]) -> None:
@@ -364,3 +374,43 @@ def test_video_roots_must_be_there(testing: Options, faults: Faults, pictures: P
     }
     [fault] = faults(testing, is_train=False)
     assert fault.key == "datasets.test_1.dataroot_lq"
+
+
+def test_a_list_of_source_images_and_a_template_for_their_partners_go_together(
+    unpaired_on_own: Options, own: Path, load: Callable[..., Options], faults: Faults
+) -> None:
+    for file in list((own / "lr").iterdir()):
+        file.rename(file.with_stem(f"{file.stem}x4"))
+    (own / "list.txt").write_text("".join(f"{number}.png (64,64,3)\n" for number in range(6)))
+    (own / "lr" / "of no use.png").write_bytes(b"what no image has as its partner is not looked at")
+    train = unpaired_on_own["datasets"]["train"]
+    train |= {"dataroot_lq": str(own / "lr"), "filename_tmpl": "{}x4", "meta_info": str(own / "list.txt")}
+    load(unpaired_on_own)
+    (own / "lr" / "3x4.png").unlink()
+    [fault] = faults(unpaired_on_own)
+    assert (fault.key, "lacks 1 images" in fault.message) == ("datasets.train.dataroot_lq", True)
+
+
+@pytest.mark.parametrize("template", ["{", "{1}", "{name}", "{0.parent}", "{:>9999999999}", "{!r}"])
+def test_a_template_that_no_name_can_fill_is_told(template: str, on_own: Options, faults: Faults) -> None:
+    on_own["datasets"]["train"]["filename_tmpl"] = template
+    [fault] = faults(on_own)
+    assert fault.key == "datasets.train.filename_tmpl"
+    assert repr(template) in fault.message
+
+
+def test_an_lmdb_with_a_last_slash_is_one(on_own: Options, own: Path, load: Callable[..., Options]) -> None:
+    train = on_own["datasets"]["train"]
+    train |= {f"dataroot_{k}": f"{make_lmdb(own / f'{f}.lmdb', own / f)}/" for k, f in (("gt", "hr"), ("lq", "lr"))}
+    train["io_backend"] = {"type": "lmdb"}
+    assert load(on_own)["datasets"]["train"]["dataroot_gt"] == str(own / "hr.lmdb")
+
+
+def test_a_list_with_a_byte_order_mark_is_told_where_basicsr_reads_it(
+    on_own: Options, unpaired_on_own: Options, own: Path, load: Callable[..., Options], faults: Faults
+) -> None:
+    (own / "list.txt").write_text("".join(f"{number}.png\n" for number in range(6)), encoding="utf-8-sig")
+    unpaired_on_own["datasets"]["train"]["meta_info"] = str(own / "list.txt")
+    load(unpaired_on_own)
+    on_own["datasets"]["train"]["meta_info_file"] = str(own / "list.txt")
+    assert "without a byte order mark" in faults(on_own)[0].remedy

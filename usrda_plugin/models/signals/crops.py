@@ -10,7 +10,7 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch import Tensor
 
 from usrda_plugin.data import ImageSource, draws
-from usrda_plugin.data.decoding import as_unit
+from usrda_plugin.data.levels import as_unit
 from usrda_plugin.data.patches import Corner, to_tensor
 
 STEP = 8

@@ -44,7 +44,6 @@ class Monitor:
         self.crops = Crops(*(images.to(device) for images in crops))
         self.folder = Path(opt["path"]["experiments_root"])
         self.selects = wanted.get("select") is not False
-        self.total_iter = int(opt["train"]["total_iter"])
         self.begin(0)
 
     @classmethod
@@ -62,8 +61,6 @@ class Monitor:
         """Measure a USRDAModel whose network for use is ``network``; once in an iteration, however many data sets."""
         if self.record is None:
             self._continue()
-        # BasicSR counts on after the last iteration, before it validates at the end
-        current_iter = min(current_iter, self.total_iter)
         if current_iter == self.measured_at:
             return
         self.measured_at = current_iter

@@ -4,6 +4,7 @@ import usrda_plugin.before_mmengine  # noqa: F401
 from usrda_plugin.runner.options.export import json_schema
 from usrda_plugin.runner.options.faults import Fault, OptionsError
 from usrda_plugin.runner.options.load import dump_options, load_options
+from usrda_plugin.runner.options.notes import notes_on
 from usrda_plugin.runner.options.weights import weights_fit
 
-__all__ = ["Fault", "OptionsError", "dump_options", "json_schema", "load_options", "weights_fit"]
+__all__ = ["Fault", "OptionsError", "dump_options", "json_schema", "load_options", "notes_on", "weights_fit"]

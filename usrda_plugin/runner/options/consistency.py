@@ -18,7 +18,7 @@ REAL_ESRGAN_CROP = 400  # what BasicSR's RealESRGANDataset cuts out of each imag
 
 
 def check_consistency(review: Review) -> None:
-    """Check options against each other; ``io_backend`` is filled in where the roots tell it."""
+    """Check options against each other; ``io_backend`` is filled in where the roots tell it, and LMDBs lose a slash."""
     _check_scale(review)
     _check_devices(review)
     for phase, dataset in review.datasets():
@@ -26,6 +26,7 @@ def check_consistency(review: Review) -> None:
         _check_loader(review, phase, dataset)
         _check_patch(review, ("datasets", phase), dataset.get("gt_size"), dataset.get("scale"))
         _check_degradation(review, phase, dataset)
+        _check_normalisation(review, phase, dataset)
     _check_patch(review, (), review.opt.get("gt_size"), None)
     if review.is_train:
         _check_real_esrgan(review)
@@ -87,6 +88,21 @@ def _check_degradation(review: Review, phase: str, dataset: Options) -> None:
         review.fault(keys, message, "remove dataroot_lq, or write degradation: bicubic", further=True)
 
 
+def _check_normalisation(review: Review, phase: str, dataset: Options) -> None:
+    """What BasicSR subtracts and divides by: both, for each channel or one for all, and nothing to divide by zero."""
+    given = {key: dataset[key] for key in ("mean", "std") if isinstance(dataset.get(key), list)}
+    channels = 1 if dataset.get("color") == "y" else 3
+    for key, values in given.items():
+        if len(values) not in (1, channels):
+            message = f"expected a number for each of {channels} channels, found {len(values)} numbers"
+            review.fault(("datasets", phase, key), message, f"write {channels} numbers")
+    if len(given) == 1:
+        (key,) = {"mean", "std"} - {*given}
+        review.fault(("datasets", phase, key), f"{key} is missing; BasicSR wants mean and std together", f"add {key}")
+    if 0 in given.get("std", ()):
+        review.fault(("datasets", phase, "std"), f"cannot divide by 0, found {given['std']}", "write numbers above 0")
+
+
 def _check_devices(review: Review) -> None:
     asked = review.opt.get("num_gpu")
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -116,6 +132,8 @@ def _check_backend(review: Review, phase: str, dataset: Options) -> None:
     """Folder or LMDB, as ``io_backend`` and the roots' names say; for BasicSR's data sets these fill it in."""
     keys = [root.key for root in dataset_model(dataset.get("type")).roots]
     roots = {key: dataset[key].rstrip("/").endswith(".lmdb") for key in keys if isinstance(dataset.get(key), str)}
+    for key in [key for key, is_lmdb in roots.items() if is_lmdb]:
+        dataset[key] = dataset[key].rstrip("/")  # BasicSR looks for the ending at the very end
     backend = dataset.get("io_backend") or {}
     # our data sets tell each root by its name, so that a folder may go with an LMDB
     if roots and not backend.get("type") and not str(dataset.get("type")).startswith("USRDA"):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 Keys = tuple[str, ...]
 # names that mean another one, though a third looks more like them
-MEANT = {"loss_weight": "perceptual_weight"}
+MEANT = {"loss_weight": "perceptual_weight", "artifacts_opt": "ldl_opt", "fix_iter": "fix_flow"}
 
 
 class Fault(NamedTuple):

@@ -13,7 +13,7 @@ CLIPS, DOMAINS = "clips", "two domains"
 GIVES: dict[str, tuple[str, ...]] = {
     "PairedImageDataset": (PAIRS, INPUT),
     "RealESRGANPairedDataset": (PAIRS, INPUT),
-    "USRDASourceDataset": (PAIRS, INPUT),
+    "USRDASourceDataset": (PAIRS,),  # patches drawn at random, nothing to validate on
     "SingleImageDataset": (INPUT,),
     "RealESRGANDataset": (HR,),
     "USRDADataset": (DOMAINS,),

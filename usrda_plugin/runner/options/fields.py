@@ -87,6 +87,8 @@ def _path(value: str) -> str:
     if longest > LONGEST_NAME or len(value.encode()) > LONGEST_PATH:
         found = f"one of {len(value)} characters"
         raise PydanticCustomError("path", "expected a path that a disk can have, found {found}", {"found": found})
+    if "\0" in value:
+        raise PydanticCustomError("path", "expected a path that a disk can have, found {found}", {"found": repr(value)})
     return expanduser(value)  # noqa: PTH111 - a Path would drop a trailing slash
 
 

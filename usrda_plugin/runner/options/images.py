@@ -6,11 +6,8 @@ read, and of these as many are decoded as have ``DECODED`` pixels together. Smal
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-
-from PIL import Image, UnidentifiedImageError
 
 from usrda_plugin.runner.options.borders import check_borders
 from usrda_plugin.runner.options.faults import some
@@ -25,15 +22,8 @@ DECODED = 20_000_000
 
 def check_images(review: Review) -> dict[str, int]:
     """Check the roots of all data sets and their images; returns how many samples each known data set has."""
-    counts: dict[str, int] = {}
-    with warnings.catch_warnings():
-        # large photographs are no attack here
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        for phase, dataset in review.datasets():
-            count = _check_dataset(review, phase, dataset)
-            if count is not None:
-                counts[phase] = count
-    return counts
+    counted = {phase: _check_dataset(review, phase, dataset) for phase, dataset in review.datasets()}
+    return {phase: count for phase, count in counted.items() if count is not None}
 
 
 def _check_dataset(review: Review, phase: str, dataset: Options) -> int | None:
@@ -97,15 +87,14 @@ def _undecodable(root: ImageRoot, names: Sequence[str]) -> list[str]:
     """Those whose header is right and whose content is not; for an LMDB none, since its maker has read them."""
     if root.shapes is not None or not names:
         return []
+    from usrda_plugin.data.pictures import UnreadableError, decode_picture
+
     sizes = [root.size(name) or (1, 1) for name in names]
     mean = sum(height * width for height, width in sizes) // len(sizes)
     bad = []
     for name in spread(names, max(DECODED // max(mean, 1), 1)):
         try:
-            with Image.open(root.path / name) as image:
-                image.load()
-        except (UnidentifiedImageError, Image.DecompressionBombError):
-            continue  # a format that Pillow does not know, or a very large image: OpenCV has read it
-        except (OSError, ValueError, SyntaxError):
-            bad.append(f"{name}: its pixels are damaged")
+            decode_picture((root.path / name).read_bytes(), name)
+        except (UnreadableError, OSError) as error:
+            bad.append(str(error))
     return bad

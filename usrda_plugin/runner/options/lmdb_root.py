@@ -6,33 +6,37 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from usrda_plugin.runner.options.basicsr_roots import read_list
 from usrda_plugin.runner.options.faults import Keys, some
-from usrda_plugin.runner.options.image_root import ImageRoot, Size
-from usrda_plugin.runner.options.lists import read_list
+from usrda_plugin.runner.options.image_root import Shapes, Size
 from usrda_plugin.runner.options.review import Review
 
 SHAPE = re.compile(r"\((\d+),\s*(\d+)")
 
 
-def list_lmdb(review: Review, keys: Keys, path: Path) -> ImageRoot | None:
-    """The images of an LMDB by its list; None, and a fault reported, where it cannot be read or lacks one."""
+def lmdb_shapes(review: Review, keys: Keys, path: Path, *, skips_blank_lines: bool) -> Shapes | None:
+    """The size of each image of an LMDB by its list; None, and a fault reported, where it cannot be read."""
     lacking = [name for name in ("data.mdb", "meta_info.txt") if not (path / name).is_file()]
     if lacking:
         review.fault(
             keys, f"{path} is no LMDB of images: {' and '.join(lacking)} lacking", "make it again, or give a folder"
         )
         return None
-    lines = read_list(review, keys, path / "meta_info.txt", gaps=True)
+    lines = read_list(review, keys, path / "meta_info.txt")
     if lines is None:
         return None
-    shapes = {line.split(".")[0]: _shape(line) for line in lines}
+    blank = [number for number, line in enumerate(lines, start=1) if not line.strip()]
+    if blank and not skips_blank_lines:
+        message = f"line {blank[0]} of {path / 'meta_info.txt'} is empty, which BasicSR takes for an image"
+        review.fault(keys, message, "remove empty lines")
+        return None
+    shapes = {line.split(".")[0]: _shape(line) for line in lines if line.strip()}
     faults = _faults(path, list(shapes))
     if faults:
         remedy = f"copy it or make it again; all its faults: usrda lmdb verify {path}"
         review.fault(keys, f"the LMDB {path} cannot be used: {some(faults)}", remedy)
         return None
-    known = {name: shape for name, shape in shapes.items() if shape is not None}
-    return ImageRoot(keys, "", path, sorted(shapes), known)
+    return shapes
 
 
 def _faults(path: Path, names: Sequence[str]) -> list[str]:

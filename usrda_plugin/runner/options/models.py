@@ -15,7 +15,7 @@ REAL_ESRGAN = (
 )
 SHARPENING = {"RealESRGANModel": ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm"), "RealESRNetModel": ("gt_usm",)}
 # how USRDAModel takes a step, beside its switches
-OF_OUR_STEP = ("gradient_accumulation_steps", "clip_grad_norm", "log_grad_norm", "max_skipped_steps")
+OF_OUR_STEP = ("gradient_accumulation_steps", "clip_grad_norm", "log_grad_norm")
 
 
 def check_model_needs(review: Review) -> None:
@@ -65,7 +65,9 @@ def _check_compiled(review: Review) -> None:
 
 
 def _check_switches_known(review: Review, model: Any) -> None:
-    """BasicSR's own models would pass over what they do not know."""
+    """BasicSR's own models would pass over what they do not know, or break off."""
+    if model.__name__ == "HiFaceGANModel" and review.at("train", "ema_decay"):
+        review.fault(("train", "ema_decay"), "HiFaceGANModel keeps no average of its network", "remove it")
     from usrda_plugin.models.switches import Switches
 
     for name in (*Switches._fields, *OF_OUR_STEP) if model.__module__.startswith("basicsr.") else ():

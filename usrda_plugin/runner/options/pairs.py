@@ -2,89 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from string import Formatter
 
+from usrda_plugin.runner.options import basicsr_roots
+from usrda_plugin.runner.options.basicsr_roots import Pairs
 from usrda_plugin.runner.options.faults import some
 from usrda_plugin.runner.options.image_root import HEADERS, ImageRoot, Size, spread
-from usrda_plugin.runner.options.lists import read_list
 from usrda_plugin.runner.options.review import Options, Review
+from usrda_plugin.runner.options.roots import is_ours
 from usrda_plugin.runner.options.schema_data import dataset_model
-
-Pairs = list[tuple[str, str]]
 
 
 def pair_up(review: Review, phase: str, dataset: Options, roots: dict[str, ImageRoot]) -> Pairs:
-    """The names of GT and LQ images that belong together; empty, and a fault reported, where they do not match."""
-    if "dataroot_gt" not in roots or "dataroot_lq" not in roots:
+    """The names of GT and LQ images that belong together; empty, and a fault reported, where they do not match.
+
+    Of the LQ images the partners alone are left to be looked at.
+    """
+    gt, lq = roots.get("dataroot_gt"), roots.get("dataroot_lq")
+    if gt is None or lq is None:
         return []
-    gt, lq = roots["dataroot_gt"], roots["dataroot_lq"]
-    kind = dataset_model(dataset.get("type")).__name__
-    if kind == "RealESRGANPairedDataset" and dataset.get("meta_info") and gt.shapes is None:
-        return _listed_pairs(review, phase, dataset, gt, lq)
-    template = str(dataset.get("filename_tmpl") or "{}") if gt.shapes is None or kind.startswith("USRDA") else "{}"
-    partners = _by_stem(lq.names) if kind.startswith("USRDA") else {name: name for name in lq.names}
-    pairs, lonely = [], []
-    for name in gt.names:
-        partner = _partner(name, template, partners, by_stem=kind.startswith("USRDA"))
-        if partner is None:
-            lonely.append(name)
-        else:
-            pairs.append((name, partner))
-    if lonely:
-        message = f"{len(lonely)} of {len(gt.names)} images of {gt.path} have no partner in {lq.path}: {some(lonely)}"
-        review.fault(lq.keys, message, f"give them partners named by filename_tmpl {template!r}, or correct the root")
+    kind, listed = str(dataset.get("type")), dataset.get("meta_info")
+    if not is_ours(dataset) and gt.shapes is not None:
+        return basicsr_roots.equal_keys(review, gt, lq)
+    if kind == "RealESRGANPairedDataset" and listed:
+        return basicsr_roots.listed_pairs(review, ("datasets", phase, "meta_info"), Path(listed), gt, lq)
+    if not _is_template(dataset.get("filename_tmpl", "{}")):
+        message = f"expected text with {{}} for a name without its ending, found {dataset['filename_tmpl']!r}"
+        review.fault(("datasets", phase, "filename_tmpl"), message, "write e.g. '{}x4', in quotes")
         return []
-    if len(gt.names) != len(lq.names) and not dataset.get("meta_info_file") and not kind.startswith("USRDA"):
-        message = f"{len(lq.names)} images in {lq.path}, but {len(gt.names)} in {gt.path}"
-        review.fault(lq.keys, message, "remove what has no partner; BasicSR wants as many of one as of the other")
-    return pairs
+    by_template = _ask_ours if is_ours(dataset) else basicsr_roots.pairs_by_template
+    return by_template(review, dataset, gt, lq)
 
 
-def _partner(name: str, template: str, partners: dict[str, str], *, by_stem: bool) -> str | None:
-    from usrda_plugin.data.layout import partner_stems
-
-    path = PurePosixPath(name)
+def _is_template(text: str) -> bool:
+    """Whether the fields of a template are plain ones: others fail for every name, or give gigabytes of blanks."""
     try:
-        stems = partner_stems(path.stem, template)
-    except (IndexError, KeyError, ValueError):
-        return None  # a template that says something else than {}
-    if by_stem:
-        names = [str(path.with_name(stem)) for stem in stems]
-        return next((partners[partner] for partner in names if partner in partners), None)
-    return partners.get(stems[0] + path.suffix)
+        fields = [(name, spec, conversion) for _, name, spec, conversion in Formatter().parse(text) if name is not None]
+    except ValueError:
+        return False
+    return all(name in ("", "0") and not spec and not conversion for name, spec, conversion in fields)
 
 
-def _by_stem(names: Sequence[str]) -> dict[str, str]:
-    return {str(PurePosixPath(name).with_suffix("")): name for name in names}
+def _ask_ours(review: Review, dataset: Options, gt: ImageRoot, lq: ImageRoot) -> Pairs:
+    from usrda_plugin.data.images import MissingImagesError
 
-
-def _listed_pairs(review: Review, phase: str, dataset: Options, gt: ImageRoot, lq: ImageRoot) -> Pairs:
-    keys = ("datasets", phase, "meta_info")
-    lines = read_list(review, keys, Path(dataset["meta_info"]), gaps=False) or []
-    split = [line.split(", ") for line in lines]
-    odd = [", ".join(parts) for parts in split if len(parts) != 2]
-    if odd:
-        review.fault(
-            keys,
-            f"{len(odd)} lines are not `gt image, lq image`: {some(odd)}",
-            "write both, with a comma and a space between",
-        )
+    assert gt.source is not None
+    try:
+        found = gt.source.partners(lq.path, dataset.get("filename_tmpl") or "{}")
+    except MissingImagesError as error:
+        if lq.names:
+            review.fault(lq.keys, error.message, error.remedy)
+        else:
+            basicsr_roots.tell_nothing(review, lq)
+        lq.names = []
         return []
-    pairs = [(left, right) for left, right in split]
-    absent = [
-        name
-        for root, side in ((gt, 0), (lq, 1))
-        for name in (p[side] for p in pairs)
-        if not (root.path / name).is_file()
-    ]
-    if absent:
-        review.fault(
-            keys, f"{len(absent)} images that it lists are not there: {some(absent)}", "correct the list or the roots"
-        )
-        return []
-    gt.names, lq.names = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    return pairs
+    lq.names = list(found.entries)
+    return list(zip(gt.names, lq.names, strict=True))
 
 
 def check_pair_sizes(review: Review, phase: str, dataset: Options, roots: dict[str, ImageRoot], pairs: Pairs) -> None:
@@ -93,7 +67,10 @@ def check_pair_sizes(review: Review, phase: str, dataset: Options, roots: dict[s
         return
     gt, lq = roots["dataroot_gt"], roots["dataroot_lq"]
     chosen = spread(pairs, HEADERS)
-    exact = phase == "train" and not str(dataset.get("type")).startswith("USRDA")
+    # of BasicSR's, one cuts no remainder off, and the others in validation alone
+    exact = not is_ours(dataset) and (
+        phase == "train" or dataset_model(dataset.get("type")).__name__ == "RealESRGANPairedDataset"
+    )
     misfits = []
     for left, right in chosen:
         large, small = gt.size(left), lq.size(right)

@@ -8,6 +8,7 @@ from usrda_plugin.runner.options.review import Review
 HALVINGS = 8  # what UNetDiscriminatorSN's skip connections divide a side by
 # by scale, what RRDBNet folds its input by first
 FOLDS = {1: 4, 2: 2}
+WINDOW = 7  # SwinIR's default
 
 
 def check_patches(review: Review) -> None:
@@ -26,6 +27,9 @@ def check_patches(review: Review) -> None:
         _check_multiple(review, keys, HALVINGS, "network_d (UNetDiscriminatorSN)")
     if network.get("type") == "RRDBNet" and scale in FOLDS:
         _check_multiple(review, keys, FOLDS[scale] * scale, f"network_g (RRDBNet of scale {scale})")
+    window = network.get("window_size", WINDOW)
+    if network.get("type") == "SwinIR" and isinstance(window, int) and window > 0:
+        _check_multiple(review, keys, window * scale, f"network_g (SwinIR, windows of {window})")
 
 
 def _check_multiple(review: Review, keys: Keys, divisor: int, taker: str) -> None:

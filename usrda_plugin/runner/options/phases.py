@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from usrda_plugin.runner.options.ground_truth import check_ground_truth
+from usrda_plugin.runner.options.loggers import check_loggers
 from usrda_plugin.runner.options.models import check_model_needs
-from usrda_plugin.runner.options.registered import METRICS, find
+from usrda_plugin.runner.options.names import check_names
 from usrda_plugin.runner.options.review import Options, Review
 from usrda_plugin.runner.options.schema_data import dataset_model
 from usrda_plugin.runner.options.signals import check_signals
-
-LONGEST = 100  # bytes of a name; a file's has up to 255, with those of images and times beside it
 
 
 def check_phases(review: Review) -> None:
     """Check that every block and key is there that this phase reads, and none that it would stumble over."""
     for key in ("name", "model_type", "network_g", "datasets"):
         review.need((key,), "it is read by every run")
-    _check_name(review)
+    check_names(review)
     if review.is_train:
         _check_training(review)
     else:
@@ -25,22 +23,7 @@ def check_phases(review: Review) -> None:
     for phase, dataset in review.datasets():
         _check_dataset(review, phase, dataset)
     _check_set_names(review)
-    _check_metrics_can_be_computed(review)
-
-
-def _check_name(review: Review) -> None:
-    name = review.at("name")
-    if isinstance(name, str) and (not name.strip() or name in (".", "..") or set(name) & set("/\\")):
-        review.fault(
-            ("name",),
-            f"expected a name for a folder below experiments/ or results/, found {name!r}",
-            "write a plain name",
-        )
-    for keys in (("name",), ("val", "suffix"), *(("datasets", phase, "name") for phase, _ in review.datasets())):
-        text = review.at(*keys)
-        if isinstance(text, str) and len(text.encode()) > LONGEST:
-            message = f"files are called by it, and it has {len(text)} characters"
-            review.fault(keys, message, f"write a name of {LONGEST} characters or less")
+    check_ground_truth(review)
 
 
 def _check_training(review: Review) -> None:
@@ -59,12 +42,7 @@ def _check_training(review: Review) -> None:
         review.need(("logger", key), "BasicSR reads it in every iteration")
     if review.at("val") is not None:
         review.need(("val", "val_freq"), "validation needs to know when")
-    if review.at("logger", "wandb", "project") and not review.at("logger", "use_tb_logger"):
-        review.fault(
-            ("logger", "use_tb_logger"),
-            "W&B takes its numbers from TensorBoard's logger, which is off",
-            "set use_tb_logger: true",
-        )
+    check_loggers(review)
     check_model_needs(review)
     check_signals(review)
 
@@ -108,18 +86,3 @@ def _check_set_names(review: Review) -> None:
 
 def _lmdb(dataset: Options) -> bool:
     return (dataset.get("io_backend") or {}).get("type") == "lmdb"
-
-
-def _check_metrics_can_be_computed(review: Review) -> None:
-    alone = [phase for phase, dataset in review.datasets() if dataset.get("type") == "SingleImageDataset"]
-    for name, metric in review.block("val", "metrics").items():
-        function: Any = find(METRICS, metric.get("type")) if isinstance(metric, dict) else None
-        code = getattr(function, "__code__", None)
-        if code is not None and function.__module__.startswith("basicsr.") and function.__name__.endswith("_pt"):
-            message = f"{metric['type']} takes batches of tensors, and validation gives it pictures"
-            review.fault(("val", "metrics", name, "type"), message, f"write {metric['type'].removesuffix('_pt')}")
-        if alone and code is not None and "img2" in code.co_varnames[: code.co_argcount]:
-            message = (
-                f"{metric['type']} compares with ground truth, which {', '.join(alone)} (SingleImageDataset) has not"
-            )
-            review.fault(("val", "metrics", name), message, "remove the metric, or test on a PairedImageDataset")

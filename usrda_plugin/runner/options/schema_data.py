@@ -12,13 +12,15 @@ from usrda_plugin.runner.options.fields import Block, FilePath, Flag, Probabilit
 class Root(NamedTuple):
     """A key that names a folder or LMDB of images, the key of its list file, and on which side of the scale it stands.
 
-    ``domain`` is ``hr`` or ``lr``; ``optional`` roots may be left out.
+    ``domain`` is ``hr`` or ``lr``; ``optional`` roots may be left out. ``pairs_with`` is the key of the root whose
+    images have their partners here.
     """
 
     key: str
     domain: Literal["hr", "lr"]
     meta_info: str | None = None
     optional: bool = False
+    pairs_with: str | None = None
 
 
 class IOBackend(Block):
@@ -45,7 +47,9 @@ class Dataset(Block):
     io_backend: IOBackend | None = key("How images are stored; absent: told by the ending .lmdb of the roots")
     num_worker_per_gpu: Whole | None = key("Loader processes per GPU (training); 0 loads in the main process", ge=0)
     batch_size_per_gpu: Whole | None = key("Images in a batch, per GPU (training)", ge=1)
-    dataset_enlarge_ratio: Real | None = key("Times the set is repeated in what BasicSR counts as one epoch", gt=0)
+    dataset_enlarge_ratio: Real | None = key(
+        "Times the set is repeated in what BasicSR counts as one epoch", gt=0, le=1e9
+    )
     prefetch_mode: Literal["cpu", "cuda"] | None = key(
         "Load the next batch ahead; cuda needs a GPU and pin_memory: true"
     )
@@ -74,7 +78,7 @@ class PairedImageDataset(_Augmented):
 
     needed = ("dataroot_gt", "dataroot_lq")
     needed_in_training = ("gt_size", "use_hflip", "use_rot")
-    roots = (Root("dataroot_gt", "hr", "meta_info_file"), Root("dataroot_lq", "lr"))
+    roots = (Root("dataroot_gt", "hr", "meta_info_file"), Root("dataroot_lq", "lr", pairs_with="dataroot_gt"))
 
     dataroot_gt: FilePath | None = key("Folder or LMDB of the ground truth (HR) images")
     dataroot_lq: FilePath | None = key("Folder or LMDB of the input (LR) images")
@@ -132,7 +136,7 @@ class RealESRGANPairedDataset(_Augmented):
 
     needed = ("dataroot_gt", "dataroot_lq")
     needed_in_training = ("gt_size", "use_hflip", "use_rot")
-    roots = (Root("dataroot_gt", "hr"), Root("dataroot_lq", "lr"))
+    roots = (Root("dataroot_gt", "hr", pairs_with="dataroot_lq"), Root("dataroot_lq", "lr", pairs_with="dataroot_gt"))
 
     dataroot_gt: FilePath | None = key("Folder or LMDB of the ground truth (HR) images")
     dataroot_lq: FilePath | None = key("Folder or LMDB of the input (LR) images")
@@ -148,7 +152,7 @@ class USRDASourceDataset(_Augmented):
     needed_in_training = ("dataroot_gt", "gt_size")
     roots: ClassVar[tuple[Root, ...]] = (
         Root("dataroot_gt", "hr", "meta_info"),
-        Root("dataroot_lq", "lr", "meta_info", optional=True),
+        Root("dataroot_lq", "lr", optional=True, pairs_with="dataroot_gt"),
     )
 
     dataroot_gt: FilePath | None = key("Source HR images: a folder, or an LMDB whose name ends in .lmdb")

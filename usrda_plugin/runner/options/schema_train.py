@@ -20,7 +20,7 @@ class Optimizer(Component):
     """An optimizer of torch.optim that BasicSR offers."""
 
     type: Text | None = key("Optimizer class of torch.optim; BasicSR 1.4.2 offers Adam")
-    lr: Real | None = key("Learning rate", ge=0)
+    lr: Real | None = key("Learning rate; float32, in which weights are, ends at 3e38", ge=0, le=1e35)
     weight_decay: Real | None = key("L2 penalty on the weights", ge=0)
     betas: list[Real] | None = key("Adam's two running-average factors, e.g. [0.9, 0.99]", min_length=2, max_length=2)
 
@@ -126,7 +126,7 @@ class Train(Block):
     )
     clip_grad_norm: Real | None = key("USRDAModel: largest L2 norm of an optimizer's gradient", gt=0)
     max_skipped_steps: Whole | None = key(
-        "USRDAModel: training stops after so many steps in a row without a finite loss and gradient (default 100)", ge=1
+        "Training stops after so many steps in a row without a finite loss and gradient (default 100)", ge=1
     )
     amp: Literal["auto", "bf16", "fp16", False] | None = key(
         "USRDAModel: autocast to half precision; auto: bf16 where the GPU computes in it; false: float32 (the default)"

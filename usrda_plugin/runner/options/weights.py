@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from usrda_plugin.archs.warm_start import PARTS
-from usrda_plugin.files import USUAL_KEYS, UnreadableFileError, read_tensors
-from usrda_plugin.runner.options.faults import Keys, some
+from usrda_plugin.runner.options.faults import Keys
 from usrda_plugin.runner.options.registered import MODELS, NETWORKS, find, is_foreign
 from usrda_plugin.runner.options.review import Options, Review
+from usrda_plugin.weights import PARTS, MisfitError, UnreadableFileError, fit, fit_loosely, read_tensors, shown_path
 
 PREFIX = "pretrain_network_"
 STATE_KEYS = ("epoch", "iter", "optimizers", "schedulers")
@@ -74,64 +73,31 @@ def _check_trained(review: Review, network: nn.Module | None) -> None:
 
 
 def weights_fit(network: nn.Module, content: Any, param_key: str | None, part: str | None = None) -> str:
-    """What keeps the content of a file from fitting a network; "" where it fits.
-
-    A network with ``fit_weights`` is asked itself. For others BasicSR reads what is below ``param_key`` or "params",
-    or, without a key, the content itself, and wants the same keys and shapes.
-    """
-    fit: Any = getattr(network, "fit_weights", None)
-    if fit is not None:
-        try:
-            fit(content, param_key, part)
-        except ValueError as error:
-            return str(error)
-        return ""
-    weights = _below(content, param_key)
-    if weights is None:
-        return f"it has no key {param_key!r}, only {some(sorted(map(str, content)), 5)}"
-    own = network.state_dict()
-    found = {str(key).removeprefix("module."): value for key, value in weights.items()}
-    reshaped = [
-        f"{k} {tuple(found[k].shape)} for {tuple(own[k].shape)}"
-        for k in own
-        if k in found and found[k].shape != own[k].shape
-    ]
-    kinds = {
-        "missing": [key for key in own if key not in found],
-        "unexpected": [key for key in found if key not in own],
-        "other shape": reshaped,
-    }
-    misfit = "; ".join(f"{kind}: {some(keys)}" for kind, keys in kinds.items() if keys)
-    return f"it holds weights of another network: {misfit}" if misfit else ""
-
-
-def _below(content: Any, param_key: str | None) -> Mapping[str, Tensor] | None:
-    # as BasicSR's "params" in place of any key, and either of the two usual ones for the other
-    key = next((key for key in (param_key, *USUAL_KEYS) if key in content), param_key)
-    weights = content if param_key is None else content.get(key)
-    if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
-        return None
-    return weights
+    """What keeps the content of a file from fitting a network; "" where it fits."""
+    try:
+        fit(network, content, param_key, part)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _check_file(review: Review, key: str, file: Path, network: nn.Module | None, name: str, part: str | None) -> None:
-    keys = ("path", key)
-    content = _open(review, keys, file)
+    content = _open(review, ("path", key), file)
     if content is None or network is None:
         return
-    if review.at("path", f"strict_load_{name}") is False and not part:
-        return  # the user wants what fits, and no more
     path = review.block("path")
     param_key = path.get(f"param_key_{name}", "params")
-    misfit = weights_fit(network, content, param_key, part)
-    if misfit:
-        bare = isinstance(content, Mapping) and all(isinstance(value, Tensor) for value in content.values())
-        remedy = (
-            f"the file is bare weights: set param_key_{name}: ~"
-            if bare and param_key
-            else f"give a file of network_{name}, or change network_{name}"
-        )
-        review.fault(keys, f"{file}: {misfit}", remedy)
+    loosely = path.get(f"strict_load_{name}") is False and not part
+    try:
+        if loosely:
+            fit_loosely(network, content, param_key)
+        else:
+            fit(network, content, param_key, part)
+    except MisfitError as misfit:
+        remedy = misfit.remedy or f"give a file of network_{name}, or change network_{name}"
+        review.fault(("path", key), f"{shown_path(file)}: {misfit.fault}", remedy)
+    except ValueError as fault:  # a network that says itself what it takes
+        review.fault(("path", key), f"{shown_path(file)}: {fault}", f"give a file of network_{name}")
 
 
 def _check_state(review: Review, keys: Keys, file: Path) -> None:
@@ -153,15 +119,16 @@ def _open(review: Review, keys: Keys, file: Path, wanted: Content = WEIGHTS) -> 
 
 def _told(file: Path, fault: UnreadableFileError, wanted: Content) -> tuple[str, str]:
     """What is wrong with a file, and what to do."""
+    name = shown_path(file)
     messages = {
-        "code": f"{file} holds Python code or objects ({fault.reason}), which are not loaded",
-        "other": f"{file} is not a file of {wanted.noun}",
-        "damaged": f"{file} cannot be opened as {wanted.noun}: {fault.reason}",
-        "unnamed": f"{file} holds {fault.reason}, not {wanted.noun}",
+        "code": f"{name} holds Python code or objects, which are not loaded",
+        "other": f"{name} is not a file of {wanted.noun}, but {fault.found}",
+        "damaged": f"{name} cannot be opened as {wanted.noun}: it is {fault.found}",
+        "unnamed": f"{name} holds {fault.found}, not {wanted.noun}",
     }
     remedies = {
         "code": "save it again as plain tensors with a PyTorch that you trust it to",
-        "other": "give a file saved by torch.save" if wanted is WEIGHTS else wanted.mend,
+        "other": fault.remedy if wanted is WEIGHTS else wanted.mend,
         "damaged": f"it may be damaged or cut off; {wanted.mend}",
         "unnamed": f"give {wanted.example}",
     }
@@ -214,8 +181,9 @@ def _network_and_part(name: str) -> tuple[str, str | None]:
 
 
 def _exists(review: Review, keys: Keys, file: Path) -> bool:
+    file = file.expanduser()
     if file.is_file():
         return True
-    what = "is a folder" if file.is_dir() else "does not exist"
-    review.fault(keys, f"{file} {what}", f"correct the path, or remove {keys[-1]} to start without it")
+    what = "is a folder" if file.is_dir() else "is a pipe or a device" if file.exists() else "does not exist"
+    review.fault(keys, f"{shown_path(file)} {what}", f"correct the path, or remove {keys[-1]} to start without it")
     return False

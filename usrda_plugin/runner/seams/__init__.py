@@ -10,12 +10,15 @@ from usrda_plugin.runner.seams import (
     distributed,
     images,
     lmdb_clients,
+    loggers,
+    messages,
     metrics,
     models,
     options,
     realesrgan,
     registry,
     resume,
+    validation,
     vgg,
     weights,
 )
@@ -58,6 +61,12 @@ SEAMS = [
         "recorded_command",
         "a line break in the command line ends up among the options of the saved file",
         options.record_command_on_one_line,
+    ),
+    Seam("full_log", "on a full disk each line of the log brings a traceback", loggers.survive_full_disk),
+    Seam(
+        "wandb",
+        "W&B that has no login, or no network, ends the start in a traceback of its own",
+        loggers.tell_why_wandb_refuses,
     ),
     Seam(
         "resume",
@@ -105,8 +114,8 @@ SEAMS = [
     Seam(
         "undecodable_images",
         "an image that cannot be decoded gives 'NoneType' object has no attribute 'astype', one cut off a gray rest; "
-        "a TIFF's colours are multiplied by its alpha",
-        images.name_undecodable_images,
+        "a TIFF's colours are multiplied by its alpha or its white is black",
+        images.read_images_as_ours,
     ),
     Seam(
         "lmdb_clients",
@@ -120,6 +129,12 @@ SEAMS = [
         "a network or state that cannot be written is ignored after three tries; a kill leaves half of one",
         models.write_whole_files,
     ),
+    Seam(
+        "guarded_steps",
+        "a loss or gradient that is not finite makes weights, moments, average and buffers nan, which are saved and"
+        " resumed from; training goes on to its end and exit code 0",
+        models.guard_steps,
+    ),
     Seam("ema_buffers", "the moving average of a network leaves out its buffers", models.average_buffers_too),
     Seam(
         "self_ensemble",
@@ -128,11 +143,47 @@ SEAMS = [
     ),
     Seam("realesrgan_device", "Real-ESRGAN's models call .cuda() without asking", realesrgan.degrade_on_any_device),
     Seam(
+        "realesrgan_pool",
+        "Real-ESRGAN's pool of training pairs is not saved: a resumed run fills it anew",
+        realesrgan.keep_pool,
+    ),
+    Seam(
         "sinc_kernel",
         "prefetch_mode: cpu: its thread warns of a division by zero at the centre of a kernel, which is set afterwards",
         realesrgan.make_sinc_kernels_quietly,
     ),
-    Seam("filter_layout", "filter2D views tensors that are not contiguous", realesrgan.filter_any_layout),
+    Seam(
+        "filter_layout",
+        "filter2D views tensors that are not contiguous, and refuses images of half its kernel's size",
+        realesrgan.filter_any_layout,
+    ),
+    Seam(
+        "validation",
+        "pictures of images that have one name, in one set or in several, overwrite each other; a side that the network"
+        " does not take, a metric without ground truth and a full disk end the run; all processes wait for the first;"
+        " a metric that was never defined has a best value",
+        validation.validate_in_one_way,
+    ),
+    Seam(
+        "last_validation",
+        "the validation after training has a number above the last iteration's, and repeats what was just done",
+        validation.validate_the_end_once,
+    ),
+    Seam(
+        "time_left",
+        "the last iteration is said to end in -1 day, and one iteration too many counts as done",
+        messages.estimate_the_time_left,
+    ),
+    Seam(
+        "several_sets",
+        "several validation sets are warned of in each validation, as if the model did not take them",
+        messages.know_several_validation_sets,
+    ),
+    Seam(
+        "steps_on_board",
+        "TensorBoard shows twice what was logged after the checkpoint from which a run goes on",
+        messages.log_each_step_once,
+    ),
     Seam("vgg_on_disk", "the perceptual loss downloads VGG in the middle of the start", vgg.find_vgg_on_disk),
 ]
 

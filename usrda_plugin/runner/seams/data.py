@@ -78,7 +78,9 @@ def _seed_worker(worker_id: int, num_workers: int, rank: int, seed: int) -> None
     drawn = torch.initial_seed() % 2**32
     np.random.seed(drawn)
     random.seed(drawn)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGHUP", "SIGUSR1"):  # not every system has them
+        if name in signal.Signals.__members__:
+            signal.signal(signal.Signals[name], signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         threading.Thread(target=_end_by_parent_alone, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Seams for reading images: what cannot be decoded is named."""
+"""Seams for reading images: BasicSR's data sets read as ours do, and what cannot be read is named."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import cv2
+import numpy as np
 
 from usrda_plugin.runner.seams.record import replace, replace_everywhere
 
@@ -17,10 +18,10 @@ class NamedBytes(bytes):
     source: str = "image"
 
 
-def name_undecodable_images() -> bool:
-    """Raise a ValueError that names the file where BasicSR goes on with ``None``."""
+def read_images_as_ours() -> bool:
+    """Decode as our data sets do, and name the file where BasicSR goes on with ``None`` or other levels."""
     replace(import_module("basicsr.utils.file_client").FileClient, "get", _with_source)
-    return replace_everywhere(import_module("basicsr.utils.img_util"), "imfrombytes", _or_named_error)
+    return replace_everywhere(import_module("basicsr.utils.img_util"), "imfrombytes", _by_our_reader)
 
 
 def _with_source(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,27 +36,39 @@ def _with_source(original: Callable[..., Any]) -> Callable[..., Any]:
     return get
 
 
-def _or_named_error(original: Callable[..., Any]) -> Callable[..., Any]:
+def _by_our_reader(original: Callable[..., Any]) -> Callable[..., Any]:
     def imfrombytes(content: bytes, flag: str = "color", float32: bool = False) -> Any:
-        try:
-            image = original(_whole(content), flag=flag, float32=float32)
-        except (AttributeError, cv2.error):
-            image = None
-        if image is None:
-            source = getattr(content, "source", "image")
-            raise ValueError(
-                f"{source}: expected an image that OpenCV can decode, found {len(content)} bytes that are none;"
-                " remove the file or replace it"
-            )
-        return image
+        levels = _LEVELS[flag](content, getattr(content, "source", "image"))
+        # as BasicSR divides, whose arithmetic is kept to the last bit
+        return levels.astype(np.float32) / np.iinfo(levels.dtype).max if float32 else levels
 
     return imfrombytes
 
 
-def _whole(content: bytes) -> bytes:
-    """What is to be decoded so that it gives what our data sets see: without the parts that OpenCV gets wrong."""
-    decoding = import_module("usrda_plugin.data.decoding")
-    source = getattr(content, "source", "image")
-    decoding.refuse_cut_off(lambda start, stop: content[start:stop], len(content), source)
-    straight = decoding.straight_tiff(content)
-    return content if straight is None else import_module("usrda_plugin.data.encoding").encode(straight[..., :3], "png")
+def _colour(content: bytes, source: str) -> np.ndarray:
+    """8 bits, BGR, alpha dropped."""
+    levels = import_module("usrda_plugin.data.pictures").decode_colour(content, source, cv2.IMREAD_COLOR_BGR)
+    as_8_bit: Callable[[np.ndarray], np.ndarray] = import_module("usrda_plugin.data.levels").as_8_bit
+    return as_8_bit(levels)
+
+
+def _gray(content: bytes, source: str) -> np.ndarray:
+    """8 bits of gray."""
+    return cv2.cvtColor(_colour(content, source), cv2.COLOR_BGR2GRAY)
+
+
+def _unchanged(content: bytes, source: str) -> np.ndarray:
+    """As many bits and channels as there are: gray, BGR or BGRA."""
+    picture = import_module("usrda_plugin.data.pictures").decode_picture(content, source)
+    colour: np.ndarray = picture.colour
+    if picture.alpha is None:
+        return colour if colour.ndim == 2 else cv2.cvtColor(colour, cv2.COLOR_RGB2BGR)
+    colour = colour if colour.ndim == 3 else np.dstack([colour] * 3)
+    return np.dstack([colour[..., ::-1], picture.alpha])
+
+
+_LEVELS: dict[str, Callable[[bytes, str], np.ndarray]] = {
+    "color": _colour,
+    "grayscale": _gray,
+    "unchanged": _unchanged,
+}

@@ -39,6 +39,20 @@ def _save_training_state(self: Any, epoch: int, current_iter: int) -> None:
     import_module("usrda_plugin.models.checkpoints").save_training_state(self, epoch, current_iter)
 
 
+def guard_steps() -> bool:
+    """Let each model skip the steps whose loss or gradient is not finite; one that does so itself is left alone."""
+    return replace(import_module("basicsr.models.base_model").BaseModel, "setup_schedulers", _and_guard_steps)
+
+
+def _and_guard_steps(original: Callable[..., None]) -> Callable[..., None]:
+    def setup_schedulers(self: Any) -> None:
+        original(self)  # the last thing that a model does before it is ready to train
+        if not hasattr(self, "skipped_state"):
+            import_module("usrda_plugin.models.guarded_steps").guard_steps(self)
+
+    return setup_schedulers
+
+
 def average_buffers_too() -> bool:
     """Copy the buffers of the generator into its moving average."""
     base = import_module("basicsr.models.base_model").BaseModel

@@ -6,8 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from usrda_plugin.files import read_tensors
 from usrda_plugin.runner.seams.record import mentions, replace
+from usrda_plugin.weights import read_tensors
 
 
 def resume_below_root_on_any_device() -> bool:

@@ -22,24 +22,18 @@ class Position:
         """Where it is, for people."""
         return f"epoch {self.epoch} from its sample {self.first} on"
 
-    def state(self, sampler: Any, opt: Mapping[str, Any]) -> dict[str, int]:
-        """What a checkpoint keeps: samples are those of all processes together."""
-        batch, processes = opt["datasets"]["train"]["batch_size_per_gpu"], opt["world_size"]
+    def state(self, sampler: Any, opt: Mapping[str, Any], batch: int) -> dict[str, int]:
+        """What a checkpoint keeps: samples are those of all processes together.
+
+        ``batch`` is the loader's, which by DataParallel is that of all GPUs of this process.
+        """
+        processes = opt["world_size"]
         return {
             "epoch": self.epoch,
             "samples": self.first + self.batches * batch * processes,
-            "batch_size": batch,
             "world_size": processes,
             "epoch_size": sampler.total_size,
-            "seed": opt.get("manual_seed") or 0,
         }
-
-
-WORDS = {
-    "batch_size": "the batch of a process",
-    "epoch_size": "the samples of an epoch",
-    "seed": "manual_seed",
-}
 
 
 def position_from(saved: Mapping[str, int]) -> Position:
@@ -48,14 +42,12 @@ def position_from(saved: Mapping[str, int]) -> Position:
 
 
 def start_there(sampler: Any, opt: Mapping[str, Any], saved: Mapping[str, int]) -> list[str]:
-    """Let a sampler go on at a saved position; returns what is not as it was, which makes it another run."""
-    now = Position().state(sampler, opt)
+    """Let a sampler go on at a saved position; returns a line where its epochs are not what they were."""
     sampler.go_on(saved["epoch"], saved["samples"] // opt["world_size"])
-    return [
-        f"Going on with other options: {words} was {saved[name]}, is {now[name]}; not as if never stopped."
-        for name, words in WORDS.items()
-        if saved[name] != now[name]
-    ]
+    was, now = saved["epoch_size"], sampler.total_size
+    return [] if was == now else [
+        f"Going on with other images: an epoch had {was} samples, now {now}; the run is not as if never stopped."
+    ]  # fmt: skip
 
 
 def check_processes(opt: Mapping[str, Any], saved: Mapping[str, int], state: str) -> None:

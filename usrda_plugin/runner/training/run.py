@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from logging import INFO, WARNING
 from typing import Any
 
 import torch.distributed
 
-from usrda_plugin.models.checkpoints import SaveError, together, write
+from usrda_plugin.models.checkpoints import together, write
 from usrda_plugin.runner.training import randomness
+from usrda_plugin.runner.training.changes import OF_THE_STEP, WARMUP, Change, Options, told
 from usrda_plugin.runner.training.position import Position, position_from, start_there
+from usrda_plugin.runner.training.schedules import Built, follow_rates
 from usrda_plugin.runner.training.sets import Sets
 from usrda_plugin.runner.training.stopping import Stopped, StopWish
 
@@ -34,6 +38,12 @@ class Run:
         self.opt: dict[str, Any] = {}
         self.model: Any = None
         self.sampler: Any = None
+        self.batch = 0
+        """Samples that the loader of this process gives at a time."""
+        self.options: Options = {}
+        """The options by place, before anybody takes them apart."""
+        self.changes: list[Change] | None = None
+        """How they differ from those of the checkpoint from which the run goes on; None: that has kept none."""
         self.validations: tuple[Any, ...] = ()
         self.board: Any = None
         self.restored: dict[str, Any] | None = None
@@ -58,9 +68,11 @@ class Run:
 
     def resume_training(self, state: dict[str, Any]) -> None:
         """Go on with what the model has saved, and with what the run has."""
+        built = Built.of(self.model)
         self._theirs["resume_training"](state)
         self.iteration = self.saved_at = int(state["iter"])
         logger = _logger()
+        self._apply_options(built)
         if self.restored is None:
             logger.warning(
                 f"Training state {self.iteration} was saved without the position in the data, the random generators"
@@ -75,6 +87,8 @@ class Run:
             self.model.best_metric_results = best
         if hasattr(self.model, "restore_skipped"):
             self.model.restore_skipped(self.restored["skipped"])
+        if hasattr(self.model, "restore_pool") and "pool" in self.restored:
+            self.model.restore_pool(self.restored["pool"][self.opt["rank"]])
         if not self.restored["validated"] and getattr(self.model, "monitor", None) is not None:
             self.model.monitor.begin(self.iteration - 1)  # measured again with the validation
         rest = "." if self.restored["validated"] else "; its validation comes first."
@@ -82,6 +96,22 @@ class Run:
             f"Restored at iteration {self.iteration}: networks, averages, optimizers, schedulers,"
             f" {self.position.describe()}, random generators, best metrics{rest}"
         )
+
+    def _apply_options(self, built: Built) -> None:
+        """Let the options hold that have changed, in the optimizers and schedules that the state has just filled."""
+        logger, changes = _logger(), self.changes or []
+        places = [change.place for change in changes]
+        if self.changes is None or any(place.startswith(OF_THE_STEP) for place in places):
+            warmup_iter = self.opt["train"].get("warmup_iter", -1)
+            found = built.apply(
+                self.model,
+                warmup_changed=WARMUP in places,
+                follow=partial(follow_rates, self._theirs["update_learning_rate"], self.iteration, warmup_iter),
+            )
+            for line in found if self.changes is None else ():
+                logger.info(f"Going on with another {line} (applied).")
+        for change in changes:
+            logger.log(WARNING if change.row.effect == "reported" else INFO, told(change))
 
     def begin_epoch(self) -> None:
         """Called when the loader of an epoch has given no batch yet; after a resume, the generators go on."""
@@ -159,24 +189,24 @@ class Run:
         """Write the checkpoint of this iteration, all of it or nothing."""
         iteration, sets = self.iteration, Sets.of(self.opt)
         more = self._more(validated)
-        try:
-            with together() as files:
-                # first: a state with nothing beside it is stock BasicSR's
-                if self.opt["rank"] == 0:
-                    write(more, sets.more(iteration))
-                self._theirs["save"](epoch, iteration)
+        with together() as files:
+            # first: a state with nothing beside it is stock BasicSR's
             if self.opt["rank"] == 0:
-                sets.commit(iteration, {*files, *sets.files(iteration)})
-                self._leave_behind(sets)
-                sets.prune(iteration, self.opt["logger"].get("keep_last"), self._best_iterations())
-        except SaveError as error:
-            raise SaveError(f"{error}; {_last(sets, iteration)}") from error
+                write(more, sets.more(iteration))
+            self._theirs["save"](epoch, iteration)
+        if self.opt["rank"] == 0:
+            sets.commit(iteration, {*files, *sets.files(iteration)})
+            self._leave_behind(sets)
+            sets.prune(iteration, self.opt["logger"].get("keep_last"), self._kept(sets))
         self.saved_at, self.due = iteration, None
 
     def _more(self, validated: bool) -> dict[str, Any]:
         skipped = self.model.skipped_state() if hasattr(self.model, "skipped_state") else {}
+        pool = {"pool": _of_all_processes(self.model.pool_state())} if hasattr(self.model, "pool_state") else {}
         return {
-            "position": self.position.state(self.sampler, self.opt),
+            **pool,
+            "position": self.position.state(self.sampler, self.opt, self.batch),
+            "options": self.options,
             "random": _of_all_processes(randomness.states() if validated or not self.before else self.before),
             "best_metrics": _plain(getattr(self.model, "best_metric_results", {})),
             "skipped": skipped,
@@ -188,6 +218,12 @@ class Run:
         if left:
             numbers = ", ".join(map(str, left))
             _logger().warning(f"The run has gone back before its checkpoints {numbers}: --auto_resume passes them by.")
+
+    def _kept(self, sets: Sets) -> set[int]:
+        """The sets that stay: of the best iterations, and of the last one from which steps were taken, not skipped."""
+        since = self.model.skipping_since() if hasattr(self.model, "skipping_since") else None
+        before = [] if since is None else [number for number in sets.iterations() if number < since - 1]
+        return self._best_iterations() | {*before[-1:]}
 
     def _best_iterations(self) -> set[int]:
         if not self.opt["logger"].get("keep_best", True):
@@ -204,12 +240,6 @@ def still_asked(best: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]
         for data, records in best.items()
         if {name: record["better"] for name, record in records.items()} == asked
     }
-
-
-def _last(sets: Sets, iteration: int) -> str:
-    earlier = [number for number in sets.iterations() if number < iteration]
-    last = f"the checkpoint of iteration {earlier[-1]} is whole" if earlier else "there is no earlier checkpoint"
-    return f"training stops, {last}; mend the disk, then go on with --auto_resume"
 
 
 def _of_all_processes(mine: Any) -> list[Any]:

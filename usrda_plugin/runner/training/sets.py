@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from usrda_plugin.files import read_tensors
 from usrda_plugin.models.checkpoints import clear_unfinished, settle, write_text
+from usrda_plugin.weights import read_tensors
 
 STATE, MORE, MANIFEST, LEFT = ".state", ".more", ".json", ".left"
 BLOCK = 2**20
@@ -82,6 +82,15 @@ class Sets:
                 return Found(number, tuple(passed))
             passed.append(f"checkpoint {number}: {fault}")
         return Found(None, tuple(passed))
+
+    def way_on(self) -> str:
+        """Say, where a disk takes no more, from which set training can go on, and how; or that there is none."""
+        committed = self.iterations()
+        whole = committed[-1] if committed else self.newest().iteration  # a set without manifest may do, as BasicSR's
+        if whole is None:
+            return "training stops, and no checkpoint has been saved; mend the disk, then start again"
+        last = f"the checkpoint of iteration {whole} is whole"
+        return f"training stops, {last}; mend the disk, then go on with --auto_resume"
 
     def iterations(self) -> list[int]:
         """The iterations that have a manifest, oldest first."""

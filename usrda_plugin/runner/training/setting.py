@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain, count
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-from usrda_plugin.files import read_tensors
+from torch import nn
+
+from usrda_plugin.runner.training.changes import WAY, changes, flat, refuse
 from usrda_plugin.runner.training.claim import Claim
 from usrda_plugin.runner.training.position import check_processes
 from usrda_plugin.runner.training.run import Run
 from usrda_plugin.runner.training.sets import Sets
 from usrda_plugin.runner.training.stopping import StopWish
+from usrda_plugin.weights import read_tensors
 
 Substitutes = dict[str, Callable[..., Any]]
 
@@ -32,6 +35,10 @@ class Training:
         self.claim = claim
         self.auto_resume = auto_resume
 
+    def way_on(self) -> str:
+        """Say from which checkpoint the run can go on, or that there is none."""
+        return Sets.of(self.run.opt).way_on()
+
     def substitutes(self, runner: Any) -> Substitutes:
         """The functions and classes to be put into the module ``basicsr.train``."""
         return {
@@ -49,15 +56,14 @@ class Training:
         def load_resume_state(opt: dict[str, Any]) -> Any:
             if self.claim:
                 Sets.of(opt).clear()
-            run.opt = opt
-            self.state = state = theirs["load_resume_state"](opt)
-            if state is not None:
-                run.restored = _beside(opt)
-            return state
+            run.opt, run.options = opt, flat(opt)
+            self.state = theirs["load_resume_state"](opt)
+            self._look_beside(opt)
+            return self.state
 
         def create_train_val_dataloader(opt: dict[str, Any], logger: Any) -> Any:
             loaders = theirs["create_train_val_dataloader"](opt, logger)
-            run.sampler, run.validations = loaders[1], tuple(loaders[2])
+            run.sampler, run.batch, run.validations = loaders[1], loaders[0].batch_size, tuple(loaders[2])
             return *loaders[:3], self._last_epoch(loaders[0], *loaders[3:]), loaders[4]
 
         def init_tb_loggers(opt: dict[str, Any]) -> Any:
@@ -67,12 +73,35 @@ class Training:
         def build_model(opt: dict[str, Any]) -> Any:
             if self.claim:
                 self.claim.settle()
-            model = theirs["build_model"](opt)
+            model = self._built(theirs["build_model"], opt)
             run.attach(model)
             return model
 
         return {function.__name__: function for function in
                 (load_resume_state, create_train_val_dataloader, init_tb_loggers, build_model)}  # fmt: skip
+
+    def _look_beside(self, opt: dict[str, Any]) -> None:
+        """Take what stands beside the state, if the run goes on from one. Raises ValueError where it does not fit."""
+        if self.state is None:
+            return
+        iteration = int(self.state["iter"])
+        _check_end(opt, iteration)
+        self.run.restored = _beside(opt)
+        saved = (self.run.restored or {}).get("options")
+        if saved is not None:
+            self.run.changes = changes(saved, self.run.options)
+            refuse(self.run.changes, iteration)
+
+    def _built(self, build_model: Callable[..., Any], opt: dict[str, Any]) -> Any:
+        """The model. Raises ValueError where the checkpoint has not the networks that it trains, or has more."""
+        if self.state is None:
+            return build_model(opt)
+        try:
+            model = build_model(opt)
+        except FileNotFoundError as error:
+            raise ValueError(f"{error}; checkpoint {self.state['iter']} was trained without it. {WAY}") from error
+        _check_networks(opt, model, self.state)
+        return model
 
     def _last_epoch(self, loader: Any, epochs: int, total: int) -> int:
         """BasicSR's last epoch, or a later one where those before a resume were shorter than epochs are now."""
@@ -133,6 +162,34 @@ def _beside(opt: dict[str, Any]) -> dict[str, Any] | None:
     restored: dict[str, Any] = read_tensors(file)
     check_processes(opt, restored["position"], state.name)
     return restored
+
+
+def _check_end(opt: Mapping[str, Any], iteration: int) -> None:
+    """Raise ValueError where training would have to end before the checkpoint from which it goes on."""
+    total = opt["train"]["total_iter"]
+    if total < iteration:
+        raise ValueError(
+            f"train: total_iter: expected {iteration} or more, the iteration of the checkpoint, found {total}; write a"
+            " larger number, or go on from an earlier checkpoint (path: resume_state)"
+        )
+
+
+def _check_networks(opt: dict[str, Any], model: Any, state: Mapping[str, Any]) -> None:
+    """Raise ValueError where a checkpoint has networks that are not trained now, or moments of other parameters."""
+    files = Sets.of(opt).files(int(state["iter"]))
+    saved = {file.stem.rpartition("_")[0] for file in files if file.suffix == ".pth"}
+    gone = sorted(label for label in saved if not isinstance(vars(model).get(label), nn.Module))
+    counts = [_parameters(optimizer.state_dict()) for optimizer in model.optimizers]
+    if gone or counts != [_parameters(optimizer) for optimizer in state["optimizers"]]:
+        found = f"that {', '.join(gone)} of it would not be trained on" if gone else "other parameters to train"
+        raise ValueError(
+            f"expected the networks and terms with which checkpoint {state['iter']} was trained, found {found}: the"
+            f" moments of their optimizer cannot be divided. {WAY}"
+        )
+
+
+def _parameters(optimizer: Mapping[str, Any]) -> list[int]:
+    return [len(group["params"]) for group in optimizer["param_groups"]]
 
 
 def _between(prefetcher: Any, run: Run) -> Any:

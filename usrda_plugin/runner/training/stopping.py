@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -15,7 +17,9 @@ import torch.distributed
 
 from usrda_plugin.runner.seams.distributed import patience
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# HUP: the terminal is closed. USR1: a batch system's warning (sbatch --signal=USR1@60). Not every system has them
+_NAMES = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")
+SIGNALS = tuple(signal.Signals[name] for name in _NAMES if name in signal.Signals.__members__)
 
 
 class Stopped(Exception):
@@ -57,7 +61,7 @@ class StopWish:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """While open, SIGTERM and SIGINT are remembered; a second SIGINT interrupts at once."""
+        """While open, ``SIGNALS`` are remembered; a second SIGINT interrupts at once."""
         here = threading.current_thread() is threading.main_thread()  # no other may listen
         # what a shell has its background jobs ignore is ignored still
         heard = [number for number in SIGNALS if here and signal.getsignal(number) is not signal.SIG_IGN]
@@ -71,11 +75,23 @@ class StopWish:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         again = number == self._signal == signal.SIGINT
         self._signal = signal.Signals(number)
+        if self._signal.name == "SIGHUP":
+            _leave_terminal()
         if again:
             raise KeyboardInterrupt
         if self.may_interrupt:
             self.may_interrupt = False
             raise Stopped(self._signal.name)
+
+
+def _leave_terminal() -> None:
+    """Let what is still written to a closed terminal, or to a program that ends with it, go nowhere; the log has it."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (1, 2):
+        with suppress(OSError):
+            if not stat.S_ISREG(os.fstat(stream).st_mode):
+                os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 class _Agreement:

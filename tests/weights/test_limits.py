@@ -1,0 +1,154 @@
+"""A file cannot ask for more than it holds, nor speak to the terminal, nor have another file opened."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from basicsr.archs.rrdbnet_arch import RRDBNet
+
+from usrda_plugin.interop import open_network
+from usrda_plugin.weights import UnreadableFileError, fit, limits, read_tensors
+
+
+def rrdbnet() -> RRDBNet:
+    torch.manual_seed(3)
+    return RRDBNet(3, 3, num_feat=4, num_block=1, num_grow_ch=2)
+
+
+def repacked(file: Path, **inside: bytes) -> Path:
+    """The same file with its entries deflated, and others beside them."""
+    packed = file.with_name("packed.pth")
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        for name, content in inside.items():
+            new.writestr(f"net/data/{name}", content)
+    return packed
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    torch.save({"params": rrdbnet().state_dict()}, tmp_path / "net.pth")
+    return tmp_path / "net.pth"
+
+
+def test_compressed_entries_are_opened_as_they_were(file: Path) -> None:
+    for mapped in (False, True):
+        found = fit(rrdbnet(), read_tensors(repacked(file), mapped=mapped), "params")
+        assert all(torch.equal(value, found[name]) for name, value in rrdbnet().state_dict().items())
+
+
+def test_a_file_that_would_unpack_to_much_more_is_refused_at_once(file: Path) -> None:
+    with pytest.raises(UnreadableFileError, match=r"would unpack to 0\.1 GiB"):
+        read_tensors(repacked(file, bomb=bytes(2**27)), mapped=True)
+
+
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_read(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"w": torch.zeros(2**25)}, file)
+    monkeypatch.setattr(limits, "free_memory", lambda: 2**26)
+    with pytest.raises(UnreadableFileError, match=r"needs 0\.1 GiB of memory"):
+        read_tensors(file)
+    assert read_tensors(file, mapped=True)["w"].shape == (2**25,)
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        (torch.zeros(1).expand(10**12), "made out of 4 bytes"),
+        (torch.sparse_coo_tensor([[0]], [1.0], (10**12,), check_invariants=True), "a sparse tensor"),
+        (torch.zeros(3, device="meta"), "a meta tensor"),
+    ],
+)
+def test_tensors_that_are_not_what_they_say_are_refused(odd: torch.Tensor, said: str, file: Path) -> None:
+    torch.save({"params": {"w": odd}}, file)
+    with pytest.raises(UnreadableFileError, match=said):
+        read_tensors(file)
+
+
+@pytest.mark.parametrize("number", ["99999999999", "99999999.rdb1.conv1", "9" * 6000])
+@pytest.mark.parametrize("others", [{}, rrdbnet().state_dict()])
+def test_a_number_in_a_name_is_not_counted_up_to(number: str, others: dict[str, Any], file: Path) -> None:
+    torch.save({**others, f"body.{number}.weight": torch.zeros(4, 4, 3, 3)}, file)
+    with pytest.raises(ValueError, match="expected"):
+        open_network(file)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3, "num_block": 10**9},
+        {"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 10**6},
+        {"type": "USRDANet", "num_block_lr_decoder": 10**9},
+        {"type": "SRVGGNetCompact", "num_conv": 10**9},
+    ],
+)
+def test_a_description_cannot_ask_for_a_larger_network_than_the_file_holds(
+    description: dict[str, Any], file: Path
+) -> None:
+    torch.save({"params": rrdbnet().state_dict(), "network": description}, file)
+    with pytest.raises(ValueError, match="far larger than its"):
+        open_network(file)
+
+
+def test_a_description_opens_no_other_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = file.with_name("other.pth")
+    torch.save({"params": {}}, other)
+    monkeypatch.setattr("usrda_plugin.interop.networks._construct", lambda *_: pytest.fail("it was built"))
+    for description in ({"type": "SpyNet", "load_path": str(other)}, {"type": "BasicVSR", "spynet_path": str(other)}):
+        torch.save({"params": rrdbnet().state_dict(), "network": description}, file)
+        with pytest.raises(ValueError, match=r"a file cannot ask for by itself; .*--opt"):
+            open_network(file)
+
+
+def test_codes_in_names_do_not_reach_the_terminal(file: Path) -> None:
+    evil = "\x1b[31mred\n\u202e\x07"
+    contents: list[Any] = [
+        {"params": {evil: torch.zeros(2)}},
+        {evil: [1]},
+        {evil: {"w": torch.zeros(1)}, f"{evil}2": {"w": torch.zeros(1)}},
+        {"params": {"w": torch.zeros(1)}, "network": {"type": evil}},
+        {"params": {"w": torch.zeros(1)}, "network": {"type": "RRDBNet", evil: evil, "num_in_ch": evil}},
+    ]
+    for content in contents:
+        torch.save(content, file)
+        for attempt in (lambda: open_network(file), lambda: fit(rrdbnet(), read_tensors(file), "params")):
+            with pytest.raises(ValueError, match="expected") as refusal:
+                attempt()
+            assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (b"\n<html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+        (b"GGUF\x03", "a GGUF file"),
+        (b"\x08\x07\x12\x07pytorch", "an ONNX model"),
+        (b"\x1f\x8b\x08", "unpack it"),
+        (bytes(257) + b"ustar", "a tar archive"),
+        (b"", "an empty file"),
+    ],
+)
+def test_other_files_are_told_by_their_content(content: bytes, said: str, file: Path) -> None:
+    file.write_bytes(content)
+    with pytest.raises(UnreadableFileError, match=said):
+        read_tensors(file)
+
+
+def test_archives_are_told_by_what_is_in_them(file: Path) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("model/data.pkl", b"")
+        archive.writestr("model/constants.pkl", b"")
+    with pytest.raises(UnreadableFileError, match=r"TorchScript.*give the state dict"):
+        read_tensors(file)
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("net_g.pth", b"")
+    with pytest.raises(UnreadableFileError, match=r"a zip archive of 'net_g\.pth'; unpack it"):
+        read_tensors(file)

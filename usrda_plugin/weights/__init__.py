@@ -1,0 +1,27 @@
+"""Files of weights and of training states: read safely, told apart by content, fitted to a network."""
+
+from usrda_plugin.weights.choosing import Chosen, choose
+from usrda_plugin.weights.fitting import PARTS, Fit, MisfitError, fit, fit_loosely, fit_parts, load
+from usrda_plugin.weights.reading import NETWORK, UnreadableFileError, read_tensors, shown_path
+from usrda_plugin.weights.recognition import Description, recognise
+from usrda_plugin.weights.wording import shown, some
+
+__all__ = [
+    "NETWORK",
+    "PARTS",
+    "Chosen",
+    "Description",
+    "Fit",
+    "MisfitError",
+    "UnreadableFileError",
+    "choose",
+    "fit",
+    "fit_loosely",
+    "fit_parts",
+    "load",
+    "read_tensors",
+    "recognise",
+    "shown",
+    "shown_path",
+    "some",
+]

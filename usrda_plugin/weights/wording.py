@@ -1,0 +1,29 @@
+"""Names out of a file, in messages: short, and without what a terminal would obey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LONGEST = 80
+SHOWN = 3
+
+
+def shown(name: object) -> str:
+    """A name as text: control and direction codes escaped, cut after 80 characters; of other keys their type."""
+    if not isinstance(name, str):
+        return str(name) if isinstance(name, int) and abs(name) < 10**18 else f"({type(name).__name__})"
+    short = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in short)
+
+
+def some(names: Iterable[object], count: int = SHOWN) -> str:
+    """The first of some names, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - count} more" if len(listed) > count else ""
+    return ", ".join(map(shown, listed[:count])) + more
+
+
+def quoted(names: Iterable[object], count: int = 5) -> str:
+    """The first of some names in quotes."""
+    listed = list(names)
+    return ", ".join(f"'{shown(name)}'" for name in listed[:count]) + (", ..." if len(listed) > count else "")
