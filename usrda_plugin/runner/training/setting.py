@@ -35,7 +35,7 @@ class Training:
         self.claim = claim
         self.auto_resume = auto_resume
         self.state: dict[str, Any] | None = None
-        """BasicSR's training state from which it goes on."""
+        """BasicSR's training state from which the run goes on."""
 
     def way_on(self) -> str:
         """Say from which checkpoint the run can go on, or that there is none."""
