@@ -301,6 +301,16 @@ def test_a_term_taken_away_with_its_critic_is_refused(here: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_network_that_the_checkpoint_has_not_may_change_or_go(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(here / "experiments")
+    unused = {"train": {"align_opt": None, "total_iter": 8}}
+    tiny.train_killed(monkeypatch, 7, here, unused)
+    run = tiny.train(here, {**unused, "network_d_f": None}, auto_resume=True)
+    assert "network_d_f: was {" in log_of(run)
+    assert "is not given (reported: the checkpoint has no such network)" in log_of(run)
+
+
+@pytest.mark.slow
 def test_a_term_that_comes_with_a_critic_of_its_own_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(here / "experiments")
     tiny.train_killed(monkeypatch, 7, here, {"train": {"align_opt": None}})

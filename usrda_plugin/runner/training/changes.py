@@ -67,6 +67,8 @@ TABLE = (
     Row("*", "reported", "it holds from the next iteration on"),
 )
 
+_NOT_KEPT = Row("network_*", "reported", "the checkpoint has no such network")
+
 WARMUP = "train:warmup_iter"
 METRICS = "val:metrics"
 OF_THE_STEP = ("train:optim_", "train:scheduler", WARMUP)
@@ -138,6 +140,20 @@ def _around(place: str) -> list[str]:
     """The blocks around a place, outermost first, and the place itself."""
     keys = place.split(":")
     return [":".join(keys[:length]) for length in range(1, len(keys) + 1)]
+
+
+def weighed(found: list[Change], kept: set[str]) -> list[Change]:
+    """The changes, of which those of a network count as refused only if the checkpoint has it.
+
+    ``kept`` names its networks as options do, such as ``network_g``. What the checkpoint lacks and the run needs is
+    refused where the model is built.
+    """
+    return [
+        change._replace(row=_NOT_KEPT)
+        if change.row.pattern == _NOT_KEPT.pattern and change.place.split(":")[0] not in kept
+        else change
+        for change in found
+    ]
 
 
 def row_of(place: str) -> Row:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from usrda_plugin.runner.training.changes import Change, changes, flat, of_terms, refuse, way
+from usrda_plugin.runner.training.changes import Change, changes, flat, of_terms, refuse, way, weighed
 from usrda_plugin.runner.training.claim import Claim
 from usrda_plugin.runner.training.position import check_processes
 from usrda_plugin.runner.training.run import Run
@@ -91,7 +91,8 @@ class Training:
         self.run.restored = _beside(opt)
         saved = (self.run.restored or {}).get("options")
         if saved is not None:
-            self.run.changes = changes(saved, self.run.options)
+            kept = {label.replace("net_", "network_", 1) for label in _saved_networks(opt, iteration)}
+            self.run.changes = weighed(changes(saved, self.run.options), kept)
             refuse(self.run.changes, iteration, _network(opt, iteration))
 
     def _built(self, build_model: Callable[..., Any], opt: dict[str, Any]) -> Any:
@@ -185,10 +186,15 @@ def _network(opt: Mapping[str, Any], iteration: int) -> str:
     return str(Path(opt["path"]["models"], f"net_g_{iteration}.pth"))
 
 
+def _saved_networks(opt: Mapping[str, Any], iteration: int) -> set[str]:
+    """The labels of a checkpoint's networks, such as net_g."""
+    return {file.stem.rpartition("_")[0] for file in Sets.of(opt).files(iteration) if file.suffix == ".pth"}
+
+
 def _check_networks(opt: dict[str, Any], model: Any, state: Mapping[str, Any], found: list[Change] | None) -> None:
     """Raise ValueError where a checkpoint has networks that are not trained now, or moments that do not fit."""
     iteration = int(state["iter"])
-    saved = {file.stem.rpartition("_")[0] for file in Sets.of(opt).files(iteration) if file.suffix == ".pth"}
+    saved = _saved_networks(opt, iteration)
     gone = sorted(label for label in saved if not isinstance(vars(model).get(label), nn.Module))
     own = [optimizer.state_dict() for optimizer in model.optimizers]
     if gone:
