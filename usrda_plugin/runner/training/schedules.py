@@ -37,9 +37,10 @@ class Built(NamedTuple):
     def fit(self, model: Any) -> None:
         """Compute steps as the options say, whatever the run did that saved the state."""
         for optimizer, groups in zip(model.optimizers, self.groups, strict=True):
+            # a kernel that can be captured counts its steps on the device, as a fused one does
+            fit_state(optimizer, [built.get("fused") or built.get("capturable") for built in groups])
             for group, built in zip(optimizer.param_groups, groups, strict=True):
                 group.update({name: built[name] for name in _OF_THE_KERNEL if name in built})
-            fit_state(optimizer, [built.get("fused") for built in groups])
 
     def apply(self, model: Any, *, warmup_changed: bool, follow: Callable[[], None]) -> list[str]:
         """Put back what the loaded state has otherwise; returns a line for each.
