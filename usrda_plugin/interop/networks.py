@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
@@ -114,11 +115,8 @@ def build(identified: Identified) -> nn.Module:
     _check_arguments(path, network_class, arguments)
     remedy = "name the right network by --opt FILE" if told_by != "option file" else "give its own option file"
     try:
-        if told_by != "option file":
-            # first without memory, so that a file cannot ask for more than it holds
-            with limited(weights), torch.device("meta"):
-                fit(_construct(path, network_class, arguments), weights, None)
-        network = _construct(path, network_class, arguments)
+        with limited(weights) if told_by != "option file" else nullcontext():
+            network = _construct(path, network_class, arguments)
         fitting = fit(network, weights, None)
     except MisfitError as misfit:
         said = f"expected weights of {_spelt(description)}, found"

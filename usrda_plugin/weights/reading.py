@@ -19,7 +19,7 @@ from usrda_plugin.weights.limits import look_at_tensors, look_into_zip
 from usrda_plugin.weights.wording import shown
 
 NETWORK = "network"
-"""Key under which a file describes its network: a dict with ``type`` and arguments."""
+"""Key of a file under which its network's type and arguments stand, so that the file alone says how to build it."""
 
 EXPECTED = "a file of torch.save or safetensors"
 SAVE_AGAIN = "save the state dict alone: torch.save({'params': network.state_dict()}, file)"
