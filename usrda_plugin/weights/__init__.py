@@ -2,6 +2,7 @@
 
 from usrda_plugin.weights.choosing import Chosen, choose
 from usrda_plugin.weights.fitting import PARTS, Fit, MisfitError, fit, fit_loosely, fit_parts, load
+from usrda_plugin.weights.limits import tensors_in
 from usrda_plugin.weights.reading import NETWORK, UnreadableFileError, read_tensors, shown_path
 from usrda_plugin.weights.recognition import Description, recognise
 from usrda_plugin.weights.wording import shown, some
@@ -24,4 +25,5 @@ __all__ = [
     "shown",
     "shown_path",
     "some",
+    "tensors_in",
 ]

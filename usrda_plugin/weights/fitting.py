@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,27 +157,33 @@ def _strictly(best: tuple[Chosen, str], what: str) -> Weights:
     broken = [name for name, value in weights.items() if not is_finite(value)]
     if broken:
         raise MisfitError(
-            f"expected numbers, found NaN or infinity in {len(broken)} of {len(weights)} tensors ({some(broken)})",
+            "expected numbers in the range of float32, found NaN or infinity in"
+            f" {len(broken)} of {len(weights)} tensors ({some(broken)})",
             "a training that diverged has saved it: take an earlier file",
         )
     return weights
 
 
-def told_apart(weights: Mapping[str, Tensor]) -> Kind | None:
-    """What weights belong to, where it is known and can be no network of ours."""
-    variant = unsupported(weights)
-    if variant is not None:
-        return Kind(variant, "BasicSR's RRDBNet cannot be that: take the weights of an RRDBNet of scale 1, 2 or 4")
-    return kind_of_names(weights)
+def told_apart(weights: Weights) -> Kind | None:
+    """What weights belong to, below whatever prefix, where it is known and can be no network of ours."""
+    for reading in readings(weights):
+        variant = unsupported(reading)
+        if variant is not None:
+            return Kind(variant, "BasicSR's RRDBNet cannot be that: take the weights of an RRDBNet of scale 1, 2 or 4")
+        kind = kind_of_names(reading)
+        if kind is not None and len(reading) == len(weights):  # else it stands beside a network that is not known
+            return kind
+    return None
 
 
 def is_finite(value: Tensor) -> bool:
-    """Whether there is neither NaN nor infinity in a tensor."""
+    """Whether there is neither NaN nor infinity in a tensor, nor what becomes so in float32."""
     if not value.is_floating_point() or not value.numel():
         return True
+    most = torch.finfo(torch.float32).max
     # NaN is the least and the greatest of numbers with NaN: one pass where isfinite needs several
     least, greatest = torch.aminmax(value.detach() if value.element_size() > 1 else value.float())
-    return isfinite(least) and isfinite(greatest)
+    return -most <= least.item() and greatest.item() <= most
 
 
 def differences(expected: Own, weights: Own) -> str:
