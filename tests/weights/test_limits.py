@@ -136,7 +136,7 @@ def test_a_description_chooses_text_out_of_what_is_known(file: Path) -> None:
     for description, expected in (
         ({"type": "SRVGGNetCompact", "act_type": "/etc/passwd"}, "one of prelu, relu, leakyrelu for 'act_type'"),
         ({"type": "USRDANet", "encoder": "/etc/passwd"}, "one of conv, rrdb, trunk for 'encoder'"),
-        ({"type": doubled("RRDBNet")}, "a description of USRDANet"),
+        ({"type": doubled("RRDBNet")}, "a registered network"),
         ({"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 0}, "weights of RRDBNet"),
     ):
         torch.save({"params": rrdbnet().state_dict(), "network": description}, file)

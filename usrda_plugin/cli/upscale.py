@@ -30,6 +30,7 @@ from usrda_plugin.interop import Identified, build, identify
 from usrda_plugin.runner.errors import SetupError
 from usrda_plugin.runner.options.inheritance import read_chain
 from usrda_plugin.runner.plugins import load_plugins
+from usrda_plugin.weights import shown_path
 
 
 def run(chosen: argparse.Namespace) -> None:
@@ -101,8 +102,8 @@ def _spelt(identified: Identified, upscaler: Upscaler) -> str:
     below = f" below {identified.key!r}" if identified.key else ""
     engine, tiled = upscaler.engine, upscaler.tiled
     return (
-        f"{identified.file}{below}: {identified.description['type']} x{upscaler.scale}, {told[identified.told_by]};"
-        f" {engine.device}, {engine.precision}, overlap {tiled.overlap}"
+        f"{shown_path(identified.file)}{below}: {identified.description['type']} x{upscaler.scale},"
+        f" {told[identified.told_by]}; {engine.device}, {engine.precision}, overlap {tiled.overlap}"
     )
 
 

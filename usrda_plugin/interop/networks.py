@@ -23,6 +23,7 @@ from usrda_plugin.weights import (
     MisfitError,
     choose,
     fit,
+    quoted,
     read_tensors,
     recognise,
     shown,
@@ -92,16 +93,16 @@ def _check_own(description: Description) -> None:
     """Refuse what a file says of itself where building it might do more than compute: open a file, or take memory."""
     kind = description.get("type")
     remedy = "name the network by an option file that has network_g: --opt FILE"
-    if isinstance(kind, str) and _registered(kind) is None:
+    if not isinstance(kind, str) or _registered(kind) is None:
         return  # it is told below that there is no such network
-    if not isinstance(kind, str) or kind not in DESCRIBED:
+    if kind not in DESCRIBED:
         raise ValueError(f"expected a description of {', '.join(DESCRIBED)}, found one of {_value(kind)}, which a file"
                          f" cannot ask for by itself; {remedy}")  # fmt: skip
     for key, value in description.items():
         expected = _expected(DESCRIBED[kind].get(key, ()), value)
         if key != "type" and expected:
             raise ValueError(f"expected {expected} for {shown(key)!r} in the file's own description, found"
-                             f" {_value(value)}; {remedy}")  # fmt: skip
+                             f" {_value(value)}, no plain value there; {remedy}")  # fmt: skip
 
 
 def _expected(texts: tuple[str, ...], value: object) -> str:
@@ -149,7 +150,8 @@ def _find(path: Path, name: object) -> Callable[..., nn.Module]:
 def _check_arguments(path: Path, network_class: Callable[..., nn.Module], arguments: dict[str, Any]) -> None:
     parameters = inspect.signature(network_class).parameters
     name = network_class.__name__
-    faults = [f"it takes no {shown(key)!r}" for key in arguments if key not in parameters]
+    strange = [key for key in arguments if key not in parameters]
+    faults = [f"it takes no {quoted(strange)}"] if strange else []
     faults += [
         f"{key!r} is missing" for key, p in parameters.items()
         if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and key not in arguments

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import torch
 from torch import Tensor
@@ -59,6 +59,8 @@ def _other_archive(entries: list[ZipInfo]) -> Foreign | None:
     if "constants.pkl" in insides or any(inside.startswith(("code/", "models/")) for inside in insides):
         remedy = "a program of TorchScript is not run; give the state dict that it was made from"
         return Foreign("a TorchScript archive or an exported program, which holds code", remedy)
+    if any(entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for entry in entries):
+        return Foreign("a zip archive packed as PyTorch cannot read it", "pack it again, by deflate or not at all")
     if "data.pkl" in insides:
         return None
     if not names:
