@@ -227,6 +227,15 @@ def test_archives_are_told_by_what_is_in_them(file: Path) -> None:
     with pytest.raises(UnreadableFileError, match=r"TorchScript.*give the state dict"):
         read_tensors(file)
     with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("program/archive_format", b"pt2")
+        archive.writestr("program/models/model.json", b"{}")
+    with pytest.raises(UnreadableFileError, match=r"exported program.*give the state dict"):
+        read_tensors(file)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("net/data.pkl", b"")
+    with pytest.raises(UnreadableFileError, match=r"as PyTorch cannot read it; pack it again"):
+        read_tensors(file)
+    with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("net_g.pth", b"")
     with pytest.raises(UnreadableFileError, match=r"a zip archive of 'net_g\.pth'; unpack it"):
         read_tensors(file)
