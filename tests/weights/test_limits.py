@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from basicsr.archs.rrdbnet_arch import RRDBNet
+from safetensors.torch import save_file
 
 from usrda_plugin.interop import open_network
 from usrda_plugin.weights import UnreadableFileError, fit, limits, read_tensors
@@ -165,6 +166,13 @@ def test_containers_that_stand_in_many_places_are_looked_at_in_some(file: Path) 
             attempt()
     torch.save({"network": content, "params": rrdbnet().state_dict()}, file)
     open_network(file)
+
+
+def test_more_tensors_than_networks_have_are_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_TENSORS", 5)
+    save_file({str(number): torch.zeros(1) for number in range(6)}, file)
+    with pytest.raises(UnreadableFileError, match="found 6 tensors; no network for images has so many"):
+        read_tensors(file)
 
 
 def test_a_list_of_contents_is_no_longer_than_weights_need(file: Path) -> None:

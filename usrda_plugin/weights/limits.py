@@ -20,6 +20,7 @@ MOST_UNPACKING = 20
 SMALL = 2**26
 # of the list of contents, to which each tensor adds some hundred bytes: it is read a byte at a time
 INDEX, INDEX_OF_TENSOR = 2**22, 2**10
+MOST_TENSORS = 2**15
 GIB = 2**30
 
 
@@ -40,6 +41,13 @@ def excess_of_memory(needed: int) -> Foreign | None:
         return None
     found = f"one that needs {needed / GIB:.1f} GiB of memory, where {free / GIB:.1f} GiB are free"
     return Foreign(found, "free memory, or use a machine with more")
+
+
+def excess_of_names(count: int) -> Foreign | None:
+    """Why so many tensors are no network's; None where they may be."""
+    if count <= MOST_TENSORS:
+        return None
+    return Foreign(f"{count:,} tensors", "no network for images has so many: do not trust the file")
 
 
 def look_into_zip(file: Path, *, mapped: bool) -> tuple[Foreign | None, bool]:

@@ -17,7 +17,7 @@ import torch
 from safetensors import safe_open
 
 from usrda_plugin.weights.formats import Foreign, sniff
-from usrda_plugin.weights.limits import excess_of_memory, look_at_tensors, look_into_zip
+from usrda_plugin.weights.limits import excess_of_memory, excess_of_names, look_at_tensors, look_into_zip
 from usrda_plugin.weights.wording import shown
 
 NETWORK = "network"
@@ -144,8 +144,13 @@ def _load(path: Path, mapped: bool) -> Any:
 def _read_safetensors(path: Path) -> Mapping[str, Any]:
     try:
         with safe_open(path, framework="pt") as opened:
+            refusal = excess_of_names(len(opened.keys()))
+            if refusal is not None:
+                raise UnreadableFileError(path, "other", *refusal)
             content: dict[str, Any] = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (no dict)
             described = (opened.metadata() or {}).get(NETWORK)
+    except UnreadableFileError:
+        raise
     except Exception as error:
         raise _damaged(path, error) from None
     if described is not None:
