@@ -11,7 +11,7 @@ import cv2
 from usrda_plugin.data.pictures import pillow
 from usrda_plugin.data.pictures.opencv import decode_by_opencv
 from usrda_plugin.data.pictures.picture import Header, Planes
-from usrda_plugin.data.pictures.quiet import without_foreign_lines
+from usrda_plugin.data.pictures.quiet import foreign_lines
 from usrda_plugin.data.pictures.refusal import cut_off, damaged, not_levels
 from usrda_plugin.data.pictures.tags import Read
 
@@ -96,7 +96,7 @@ def planes_jpeg2000(content: bytes | memoryview, header: Header) -> Planes:
     """Decode all channels; by OpenCV where Pillow would leave 8 bits of 16."""
     if not header.detail:
         return pillow.planes(BytesIO(content), "JPEG2000")
-    with without_foreign_lines():
+    with foreign_lines():
         levels = decode_by_opencv(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if levels is None or levels.dtype != "uint16":
         raise damaged("JPEG 2000")

@@ -13,6 +13,7 @@ import numpy as np
 from usrda_plugin.data.pictures import pillow
 from usrda_plugin.data.pictures.opencv import decode_by_opencv
 from usrda_plugin.data.pictures.picture import Header, Planes
+from usrda_plugin.data.pictures.quiet import foreign_lines
 from usrda_plugin.data.pictures.refusal import damaged
 from usrda_plugin.data.pictures.tags import Read, orientation_of
 
@@ -75,7 +76,8 @@ def look(read: Read, length: int) -> Header:
 def quick(content: bytes | memoryview, header: Header, order: int) -> np.ndarray | None:
     """Decode 8 bit RGB without alpha, channels in OpenCV's ``order``; None, or Refused, for what is damaged."""
     plain = content if header.detail.is_plain else _essence(content, chunks(content))
-    return decode_by_opencv(plain, order | cv2.IMREAD_IGNORE_ORIENTATION)
+    with foreign_lines():  # what is wrong is told by name, once all parts are looked at
+        return decode_by_opencv(plain, order | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
 def planes(content: bytes | memoryview, header: Header) -> Planes:
@@ -86,7 +88,8 @@ def planes(content: bytes | memoryview, header: Header) -> Planes:
     key = next((bytes(content[part.start + 8 : part.stop - 4]) for part in parts if part.kind == b"tRNS"), b"")
     if detail.model == _PALETTE:
         return _of_palette(content, has_alpha=bool(key))
-    levels = decode_by_opencv(_essence(content, parts), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    with foreign_lines():
+        levels = decode_by_opencv(_essence(content, parts), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if levels is None:
         raise damaged("PNG")
     if detail.model in (_GRAY_ALPHA, _RGB_ALPHA):

@@ -17,7 +17,7 @@ import numpy as np
 from usrda_plugin.data.pictures import pillow
 from usrda_plugin.data.pictures.opencv import refuse_large
 from usrda_plugin.data.pictures.picture import Header, Planes, ink_to_rgb, straightened
-from usrda_plugin.data.pictures.quiet import without_foreign_lines
+from usrda_plugin.data.pictures.quiet import foreign_lines
 from usrda_plugin.data.pictures.refusal import Refused, cut_off, damaged, not_levels, unread
 from usrda_plugin.data.pictures.tags import BIG, LITTLE, ORIENTATION, Directory, Read, directories
 
@@ -89,7 +89,7 @@ def planes(content: bytes | memoryview, header: Header) -> Planes:
     layout: Layout = header.detail
     refuse_large(header.height, header.width)
     if layout.is_by_libtiff:
-        with without_foreign_lines():
+        with foreign_lines():
             found = pillow.planes(BytesIO(content), "TIFF")
         if found.colour.shape[:2] != (header.height, header.width):
             raise damaged("TIFF")
@@ -209,7 +209,7 @@ def _unpack(packed: bytes, rows: int, row_bytes: int, layout: Layout) -> bytes:
     # libtiff unpacks it as bytes of gray, so that it leaves samples alone
     file = BytesIO(_gray_tiff(packed, rows, row_bytes, layout.packing, fill))
     try:
-        with without_foreign_lines():
+        with foreign_lines():
             return pillow.planes(file, "TIFF").colour.tobytes()
     except Refused:
         why = f"its pixels cannot be unpacked; they are packed in the way {layout.packing}"
