@@ -120,7 +120,7 @@ def planes(content: bytes | memoryview, header: Header) -> Planes:
 
 
 def _heard(content: bytes | memoryview, header: Header, order: int) -> np.ndarray | None:
-    """Decode by OpenCV; what is missing libjpeg fills, and tells it only to the screen. Raises Refused where it does."""
+    """Decode by OpenCV; libjpeg fills what is missing and tells only the screen. Raises Refused where it does."""
     flags = order | cv2.IMREAD_IGNORE_ORIENTATION
     with foreign_lines() as heard:
         levels = decode_by_opencv(content, flags)

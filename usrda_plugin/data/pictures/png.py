@@ -25,6 +25,9 @@ _DEPTHS = {_GRAY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GRAY
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _SILENT = (b"pHYs", b"tIME")  # of which libpng says nothing
 _TAIL = 4096
+_TEXTS = (b"tEXt", b"zTXt")
+_RAW_EXIF = b"Raw profile type exif\0"
+_LONGEST_RAW_EXIF = 2**18
 
 
 class Chunk(NamedTuple):
@@ -134,9 +137,20 @@ def _before_pixels(read: Read, length: int) -> tuple[bytes, set[bytes]]:
             break
         if kind == b"eXIf":
             exif = read(place + 8, place + 8 + size)
+        elif kind in _TEXTS and read(place + 8, place + 8 + len(_RAW_EXIF)) == _RAW_EXIF:
+            exif = exif or _raw_exif(kind, read(place + 8 + len(_RAW_EXIF), place + 8 + size))
         kinds.add(kind)
         place += 12 + size
     return exif or _behind_pixels(read(max(length - _TAIL, 0), length)), kinds
+
+
+def _raw_exif(kind: bytes, text: bytes) -> bytes:
+    """EXIF as ImageMagick wrote it before PNG had a part for it: a text of hexadecimal digits behind two lines."""
+    try:
+        text = zlib.decompressobj().decompress(text[1:], _LONGEST_RAW_EXIF) if kind == b"zTXt" else text
+        return bytes.fromhex("".join(text.decode("latin-1").split("\n")[3:]))
+    except (ValueError, zlib.error):
+        return b""
 
 
 def _behind_pixels(tail: bytes) -> bytes:

@@ -9,14 +9,15 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _lock = threading.Lock()
 _STDERR = 2
 # libjpeg's, libpng's, OpenCV's and libtiff's; other lines are those of other threads
 _OF_LIBRARIES = re.compile(
-    rb"^(?:Corrupt JPEG data|Premature end of|Invalid (?:SOS|progressive|JPEG)|Inconsistent progression|Unsupported marker"
-    rb"|Unknown Adobe|libpng |\[ ?(?:WARN|ERROR|INFO)|OpenCV|[\w.]*(?:TIFF|JPEG|Fax|ZIP|LZW|ZSTD|LZMA|PackBits)[\w.]*: ).*\n?",
+    rb"^(?:Corrupt JPEG data|Premature end of|Invalid (?:SOS|progressive|JPEG)|Inconsistent progression"
+    rb"|Unsupported marker|Unknown Adobe|tempfile\.tif: |libpng |\[ ?(?:WARN|ERROR|INFO)|OpenCV"
+    rb"|[\w.]*(?:TIFF|JPEG|Fax|ZIP|LZW|ZSTD|LZMA|PackBits)[\w.]*: ).*\n?",
     re.MULTILINE,
 )
 
@@ -74,10 +75,16 @@ def foreign_lines() -> Iterator[Heard]:
             size = os.fstat(paper).st_size
             if size:
                 os.lseek(paper, 0, os.SEEK_SET)
-                heard.text = os.read(paper, size)
+                _sort(os.read(paper, size), heard)
             os.close(paper)
-    if heard.text and kept is not None:
-        os.write(_STDERR, _OF_LIBRARIES.sub(b"", heard.text))
+
+
+def _sort(lines: bytes, heard: Heard) -> None:
+    heard.text = b"".join(_OF_LIBRARIES.findall(lines))
+    rest = _OF_LIBRARIES.sub(b"", lines).strip(b"\n")
+    if rest:
+        with suppress(OSError):
+            os.write(_STDERR, rest + b"\n")
 
 
 def _paper() -> int:
