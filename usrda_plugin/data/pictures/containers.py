@@ -17,7 +17,6 @@ from usrda_plugin.data.pictures.tags import Read
 
 _CODESTREAM, _CODESTREAM_END = b"\xff\x4f\xff\x51", b"\xff\xd9"
 _WEBP_PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
-_BOXES = (b"ftyp", b"meta", b"mdat", b"moov", b"free", b"skip", b"uuid")
 _JP2_HEAD = 2**16
 _NEVER_WRITTEN = 32  # zeros that no packing of these ends with
 
@@ -66,21 +65,18 @@ def refuse_cut_bmp(read: Read, length: int) -> None:
 
 
 def refuse_cut_avif(read: Read, length: int) -> None:
-    """Raise Refused where a box of an AVIF is longer than the file, or pixels end in zeros; more may follow."""
-    place, has_pixels = 0, False
+    """Raise Refused where a box of an AVIF is longer than the file, or its pixels end in zeros; zeros may follow it."""
+    place = 0
     while place + 8 <= length:
         size, kind = struct.unpack(">I4s", read(place, place + 8))
-        if not kind.isalnum() and has_pixels:  # what follows is no part of it
-            return
+        if not size and not any(kind):
+            break
         if size == 1:
             size = int.from_bytes(read(place + 8, place + 16), "big")
         place = length if size == 0 else place + max(size, 8)
-        if place > length and kind not in _BOXES and has_pixels:
-            return
-        if place > length or (kind == b"mdat" and _is_unwritten(read, place)):
+        if kind == b"mdat" and _is_unwritten(read, place):
             raise cut_off("AVIF")
-        has_pixels |= kind == b"mdat"
-    if not has_pixels:
+    if place > length or any(read(place, length)):
         raise cut_off("AVIF")
 
 
@@ -106,9 +102,8 @@ def _palette_bytes(flags: int) -> int:
 
 def refuse_cut_jpeg2000(read: Read, length: int) -> None:
     """Raise Refused where a JPEG 2000 lacks its end, or has zeros before it."""
-    if read(max(length - 2, 0), length) != _CODESTREAM_END and _CODESTREAM_END not in read(0, length):
-        raise cut_off("JPEG 2000")
-    if _is_unwritten(read, length - 2):
+    is_last = read(max(length - 2, 0), length) == _CODESTREAM_END
+    if _is_unwritten(read, length - 2) if is_last else _CODESTREAM_END not in read(0, length):
         raise cut_off("JPEG 2000")
 
 

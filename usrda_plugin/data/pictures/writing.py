@@ -67,7 +67,7 @@ def left_out(file: Path, picture: Picture) -> list[str]:
     texts = [key for key, _ in metadata.text if key != "Comment" or suffix == ".webp"]
     lost = {
         "its 16 bits": not is_png and picture.colour.dtype == np.uint16,
-        "its colour profile, which is of other channels": bool(picture.profile)
+        "its colour profile, which does not fit its channels": bool(picture.profile)
         and _fitting_profile(picture, gray=is_gray) is None,
         "its gamma and chromaticities": not is_png and has_own_colours,
         "its texts": not is_png and bool(texts),
