@@ -16,6 +16,7 @@ from typing import Any
 import torch.distributed
 
 from usrda_plugin.models.checkpoints import together, write
+from usrda_plugin.models.validation import last_validated
 from usrda_plugin.runner.training import randomness
 from usrda_plugin.runner.training.changes import OF_THE_STEP, WARMUP, Change, Options, told
 from usrda_plugin.runner.training.position import Position, position_from, start_there
@@ -96,6 +97,17 @@ class Run:
             f"Restored at iteration {self.iteration}: networks, averages, optimizers, schedulers,"
             f" {self.position.describe()}, random generators, best metrics{rest}"
         )
+        if self._is_finished():
+            names = [loader.dataset.opt["name"] for loader in self.validations]
+            last_validated(self.model).update(dict.fromkeys(names, self.iteration))
+            logger.info(f"Iteration {self.iteration} was the last (train: total_iter), and nothing is left to be done.")
+
+    def _is_finished(self) -> bool:
+        """Whether the checkpoint is that of a last iteration with its validation, which would be the same again."""
+        validated = self.restored is not None and self.restored["validated"] and self.changes is not None
+        anew = ("train:total_iter", "datasets:val", "val:")
+        changed = any(change.place.startswith(anew) for change in self.changes or ())
+        return validated and not changed and self.iteration == self.opt["train"]["total_iter"]
 
     def _apply_options(self, built: Built) -> None:
         """Let the options hold that have changed, in the optimizers and schedules that the state has just filled."""
@@ -119,10 +131,8 @@ class Run:
             return
         restored, self.restored = self.restored, None
         randomness.restore(restored["random"][self.opt["rank"]])
-        if restored["validated"] or self.opt.get("val") is None:
-            return
-        for loader in self.validations:
-            self.validation(loader, self.iteration, self.board, self.opt["val"]["save_img"])
+        if not restored["validated"]:
+            self._validate_what_is_left()
 
     # ------------------------------------------------------------------ in the loop
 
@@ -132,10 +142,23 @@ class Run:
         Raises Stopped, and SaveError.
         """
         if self.due is not None:
+            self._validate_the_end()
             self._write(self.due, validated=True)
         reason = self.wish.agreed()
         if reason is not None:
             self._stop(reason, validated=True)
+
+    def _validate_the_end(self) -> None:
+        """Validate after the last iteration, which BasicSR does later: a checkpoint has all of its iteration."""
+        if self.iteration == self.opt["train"]["total_iter"]:
+            self._validate_what_is_left()
+
+    def _validate_what_is_left(self) -> None:
+        """Validate by each data set that has not been validated by in this iteration."""
+        val, done = self.opt.get("val"), last_validated(self.model)
+        for loader in self.validations if val is not None else ():
+            if done.get(loader.dataset.opt["name"]) != self.iteration:
+                self.validation(loader, self.iteration, self.board, val["save_img"])
 
     def update_learning_rate(self, current_iter: int, *arguments: Any, **named: Any) -> None:
         """The first thing that the loop does in an iteration."""
