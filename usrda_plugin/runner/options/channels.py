@@ -29,7 +29,8 @@ def check_channels(review: Review) -> None:
         message = "luma alone here and RGB in another data set; a network takes one or the other"
         review.fault(("datasets", luma, "color"), message, "write color: y for all data sets, or for none")
         return
-    for key, names in ARGUMENTS.items():
+    trained = [key for key in ARGUMENTS if key == "network_g" or review.at("train", "gan_opt")]
+    for key, names in ((key, ARGUMENTS[key]) for key in trained):
         for name in names:
             _check(review, key, name, *channels)
 

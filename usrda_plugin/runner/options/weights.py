@@ -152,5 +152,6 @@ def _exists(review: Review, keys: Keys, file: Path) -> bool:
     if file.is_file():
         return True
     what = "is a folder" if file.is_dir() else "is a pipe or a device" if file.exists() else "does not exist"
-    review.fault(keys, f"{shown_path(file)} {what}", f"correct the path, or remove {keys[-1]} to start without it")
+    instead = f", or remove {keys[-1]} to start without it" if review.is_train else ""
+    review.fault(keys, f"{shown_path(file)} {what}", f"correct the path{instead}")
     return False

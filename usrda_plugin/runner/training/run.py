@@ -155,10 +155,12 @@ class Run:
 
     def _validate_what_is_left(self) -> None:
         """Validate by each data set that has not been validated by in this iteration."""
-        val, done = self.opt.get("val"), last_validated(self.model)
-        for loader in self.validations if val is not None else ():
+        if self.opt.get("val") is None:
+            return
+        done = last_validated(self.model)
+        for loader in self.validations:
             if done.get(loader.dataset.opt["name"]) != self.iteration:
-                self.validation(loader, self.iteration, self.board, val["save_img"])
+                self.validation(loader, self.iteration, self.board, self.opt["val"]["save_img"])
 
     def update_learning_rate(self, current_iter: int, *arguments: Any, **named: Any) -> None:
         """The first thing that the loop does in an iteration."""
