@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from basicsr.archs.srvgg_arch import SRVGGNetCompact
 
 from usrda_plugin.archs import USRDANet
 from usrda_plugin.cli import basicsr, upscale, usrda
+from usrda_plugin.inference import Failure, Report
 
 USRDA: dict[str, Any] = {
     "type": "USRDANet", "scale": 2, "encoder": "trunk", "num_feat": 8, "num_block": 1, "num_grow_ch": 4,
@@ -78,7 +81,7 @@ def test_results_are_those_of_basicsr_test(weights: Path, network_g: dict[str, A
 def test_options_reach_the_engine(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = ["--input", "lr/0.png", "--output", "sr"]
     assert run(*line, "--precision", "bf16", "--overlap", "full", "--tile", "0", "--batch", "2", "--suffix", "_x2") == 0
-    assert "cpu, bf16, overlap 0" in capsys.readouterr().err
+    assert "cpu, bf16, whole images" in capsys.readouterr().err
     assert run(*line, "--overlap", "full", "--suffix", "_full") == 0
     assert "overlap 38" in capsys.readouterr().err
     assert run(*line, "--self-ensemble", "--ext", "webp") == 0
@@ -157,7 +160,18 @@ def test_faults_end_with_2_and_one_message(
     assert not Path("sr").exists()
 
 
-@pytest.mark.parametrize("line", [["--tile", "-4"], ["--overlap", "some"], ["--precision", "fp8"], ["--ext", "gif"]])
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["--tile", "-4"],
+        ["--overlap", "some"],
+        ["--precision", "fp8"],
+        ["--ext", "gif"],
+        ["--quality", "0"],
+        ["--quality", "101"],
+        ["--output", ""],
+    ],
+)
 def test_arguments_of_a_wrong_kind_end_with_2(weights: Path, line: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run("--input", "lr", "--output", "sr", *line)
@@ -170,3 +184,64 @@ def test_ctrl_c_ends_with_130(weights: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(upscale, "upscale_files", interrupted)
     assert run("--input", "lr", "--output", "sr") == 130
+
+
+def test_what_is_left_out_skipped_and_failed_is_told_and_counted(
+    weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("lr/._0.png").touch()
+    Path("lr/a.heic").touch()
+    Path("lr/deep").mkdir()
+    os.mkfifo("lr/pipe\x1b[31m.png")
+    assert run("--input", "lr", "--output", "sr") == 2
+    told = capsys.readouterr().err
+    assert "left out: files of formats that are not read: 1 (1 .heic), hidden: 1, subfolders: 1 (--recursive" in told
+    assert re.search(r"4 images upscaled into sr, in .* s; 3 left out, 1 failed", told)
+    assert "usrda: 1 of 5 images failed:\n  lr/pipe\\x1b[31m.png: expected an image file, found a named pipe" in told
+    assert run("--input", "lr", "--output", "sr", "--skip-existing") == 2
+    assert "1 of 1 image failed" in capsys.readouterr().err
+    Path("sr/2.png").unlink()
+    assert run("--input", "lr", "--output", "sr", "--skip-existing", "--recursive") == 2
+    assert re.search("1 image upscaled into sr, in .* s; 2 left out, 3 skipped, 1 failed", capsys.readouterr().err)
+
+
+def test_results_named_apart_are_told(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("lr/0.bmp").write_bytes(Path("lr/0.png").read_bytes())
+    assert run("--input", "lr", "--output", "sr") == 0
+    assert "1 image named apart, as results would have met: lr/0.bmp as 0.bmp.png" in capsys.readouterr().err
+    assert sorted(file.name for file in Path("sr").iterdir()) == ["0.bmp.png", "0.png", "1.png", "2.png", "3.png"]
+
+
+def test_one_image_becomes_the_file_that_is_given(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--input", "lr/0.png", "--output", "new/big.jpg", "--quality", "50") == 0
+    assert cv2.imread("new/big.jpg").shape == (64, 64, 3)
+    assert run("--input", "lr", "--output", "big.png") == 2
+    assert "big.png: expected one image by its name" in capsys.readouterr().err
+    assert not Path("big.png").exists()
+
+
+def test_quality_of_what_has_none_is_told(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--input", "lr/0.png", "--output", "sr", "--quality", "50") == 0
+    assert "--quality changes nothing here" in capsys.readouterr().err
+
+
+def test_an_interruption_says_how_to_go_on(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(jobs: list[Any], *arguments: object, watcher: Any, **how: object) -> None:
+        watcher.end(jobs[0], 7)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(upscale, "upscale_files", interrupted)
+    assert run("--input", "lr", "--output", "sr") == 130
+    assert "1 of 4 images upscaled; go on with --skip-existing" in capsys.readouterr().err
+
+
+def test_a_full_disk_says_how_to_go_on(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(upscale, "upscale_files", lambda jobs, *a, **k: Report([Failure(jobs[0], "full")], jobs[1:]))
+    assert run("--input", "lr", "--output", "sr") == 2
+    told = capsys.readouterr().err
+    assert "0 images upscaled" in told
+    assert "lr/0.png: full\nthe disk is full, 3 images not begun; make room and go on with --skip-existing" in told

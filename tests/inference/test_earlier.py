@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from usrda_plugin.inference import Naming, list_images, plan_jobs, without_results
-from usrda_plugin.inference.jobs import Existing
+from usrda_plugin.inference.naming import Existing
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +24,8 @@ def touch(*names: str) -> None:
 
 
 def plan(places: list[str], output: str, naming: Naming) -> dict[str, str]:
-    images = without_results(list_images(places), Path(output), naming)
-    return {job.source.as_posix(): job.target.as_posix() for job in plan_jobs(images, Path(output), naming)}
+    images = without_results(list_images(places).images, Path(output), naming)
+    return {job.source.as_posix(): job.target.as_posix() for job in plan_jobs(images, Path(output), naming).jobs}
 
 
 RUNS = [

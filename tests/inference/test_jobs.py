@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from usrda_plugin.inference import Job, Naming, list_images, plan_jobs
+from usrda_plugin.inference import Job, Naming, list_images, plan_jobs, without_results
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def targets(places: list[str], naming: Naming = Naming(), output: str = "out") -> list[str]:  # noqa: B008
-    return [job.target.as_posix() for job in plan_jobs(list_images(places), Path(output), naming)]
+    return [job.target.as_posix() for job in plan_jobs(list_images(places).images, Path(output), naming).jobs]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_names_follow_suffix_and_extension(photos: Path) -> None:
     [
         ("nowhere", FileNotFoundError, "nowhere: expected an image, a folder or a pattern, found nothing"),
         ("photos/*.gif", ValueError, "found none that match this pattern"),
-        ("empty", ValueError, "subfolders: give a pattern"),
+        ("empty", ValueError, "found none in this folder"),
     ],
 )
 def test_places_without_images_are_told(photos: Path, place: str, fault: type[Exception], message: str) -> None:
@@ -83,16 +85,153 @@ def test_results_that_are_there_are_left_unless_asked(photos: Path) -> None:
     assert targets(["photos"], Naming(existing="overwrite")) == ["out/a.JPG", "out/b.png", "out/c.png"]
 
 
-def test_two_inputs_never_share_a_result(photos: Path) -> None:
-    (photos / "b.jpg").touch()
-    assert len(targets(["photos"])) == 4
-    with pytest.raises(ValueError, match=r"the same for photos/b\.png and photos/b\.jpg"):
-        targets(["photos"], Naming(extension="png"))
-    with pytest.raises(ValueError, match="the same for"):
-        targets(["photos/a.JPG", "photos/trip/a.jpg"])
+def test_results_that_would_meet_keep_their_format_and_no_other_name_changes(photos: Path) -> None:
+    for name in ("b.jpg", "b.tif", "c.tif"):
+        (photos / name).touch()
+    names = ["out/a.JPG", "out/b.jpg", "out/b.png", "out/b.tif.png", "out/c.bmp.png", "out/c.tif.png"]
+    assert targets(["photos"]) == names
+    as_png = ["out/a_x2.png", "out/b.jpg_x2.png", "out/b_x2.png"]
+    assert targets(["photos"], Naming("_x2", "png"))[:3] == as_png
+    assert targets(["photos"], Naming(existing="skip")) == names
+    told = plan_jobs(list_images(["photos"]).images, Path("out"), Naming()).renamed
+    assert [job.source.name for job in told] == ["b.tif", "c.bmp", "c.tif"]
+
+
+@pytest.mark.parametrize(
+    ("names", "results"),
+    [
+        (["A.jpg", "a.JPG"], ["out/A.jpg", "out/a.JPG.JPG"]),
+        (["e\u0301.png", "\u00e9.png"], ["out/e\u0301.png", "out/\u00e9.png.png"]),
+        (["s.bmp", "s.bmp.png", "s.png"], ["out/s-2.png", "out/s.bmp.png", "out/s.png"]),
+    ],
+)
+def test_nor_do_results_meet_where_case_or_accents_do_not_count(
+    photos: Path, names: list[str], results: list[str]
+) -> None:
+    (photos / "odd").mkdir()
+    for name in names:
+        (photos / "odd" / name).touch()
+    assert targets(["photos/odd"]) == results
+
+
+def test_equal_names_of_several_places_are_numbered(photos: Path) -> None:
+    assert targets(["photos/a.JPG", "photos/trip/a.jpg"], Naming("_x2")) == ["out/a_x2.JPG", "out/a.jpg_x2.jpg"]
+    (photos / "deep").mkdir()
+    (photos / "deep" / "b.png").touch()
+    (photos / "deep" / "b.png.png").touch()
+    assert targets(["photos/b.png", "photos/deep"]) == ["out/b.png", "out/b-2.png", "out/b.png.png"]
+
+
+def test_subfolders_are_searched_once_whatever_links_there_are(photos: Path) -> None:
+    (photos / "trip" / "up").symlink_to("..")
+    (photos / "again").symlink_to("trip")
+    (photos / "beside").symlink_to("../elsewhere")
+    Path("elsewhere").mkdir()
+    Path("elsewhere/e.png").touch()
+    Path("photos/out").mkdir()
+    Path("photos/out/a.JPG").touch()
+    listing = list_images(["photos"], recursive=True)
+    images = without_results(listing.images, Path("photos/out"), Naming())
+    names = ["a.JPG", "b.png", "beside/e.png", "c.bmp", "trip/a.jpg", "trip/deep/d.webp"]
+    assert [image.below.as_posix() for image in images] == names
+    assert listing.left_out == {
+        photos / "notes.txt": "format", photos / "again": "link", photos / "trip" / "up": "link"
+    }  # fmt: skip
+
+
+def test_what_is_left_out_of_a_folder_is_counted_with_its_reason(photos: Path) -> None:
+    for name in ("._a.JPG", ".DS_Store", "x.HEIC", "y.heic"):
+        (photos / name).touch()
+    listing = list_images(["photos"])
+    assert [image.file.name for image in listing.images] == ["a.JPG", "b.png", "c.bmp"]
+    assert listing.reasons() == [
+        "files of formats that are not read: 3 (2 .heic, 1 .txt)",
+        "hidden: 2",
+        "subfolders: 1 (--recursive searches them)",
+    ]
+    assert list_images(["photos/b.png"]).left_out == {}
+    with pytest.raises(ValueError, match=r"found none that match .* left out: hidden: 1"):
+        list_images(["photos/.*.JPG"])
+
+
+def test_names_with_the_signs_of_patterns_mean_themselves(photos: Path) -> None:
+    folder = photos / "trip [2024] *"
+    folder.mkdir()
+    for name in ("[a].png", "a.png"):
+        (folder / name).touch()
+    assert targets([f"{folder}/*.png"]) == ["out/[a].png", "out/a.png"]
+    assert targets([f"{folder}/[a].png"]) == ["out/[a].png"]
+    assert targets([str(folder), f"{folder}/../trip [2024] */a.png"]) == ["out/[a].png", "out/a.png"]
+
+
+@pytest.mark.parametrize("given", ["photos", "photos/*", "photos/x.png"])
+@pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a device", "a folder"])
+def test_what_is_no_file_is_a_fault_that_names_it(photos: Path, given: str, kind: str) -> None:
+    file = photos / "x.png"
+    if kind == "a named pipe":
+        os.mkfifo(file)
+    elif kind == "a device":
+        file.symlink_to("/dev/zero")
+    elif kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(file))
+    else:
+        file.mkdir()
+    if (given, kind) == ("photos/x.png", "a folder"):
+        return
+    listing = list_images([given])
+    assert listing.faults == {file: f"photos/x.png: expected an image file, found {kind}"}
+    assert len(listing.images) == (0 if given == "photos/x.png" else 3)
+
+
+def test_a_name_may_be_as_long_as_the_file_system_has_it_and_no_longer(photos: Path) -> None:
+    (photos / "long").mkdir()
+    (photos / "long" / ("\u00e9" * 125 + ".bmp")).touch()
+    assert len(targets(["photos/long"])) == 1
+    assert len(targets(["photos/long"], Naming("x"))) == 1
+    with pytest.raises(ValueError, match=r"of at most 255 bytes.*rename the images, or give a shorter --suffix"):
+        targets(["photos/long"], Naming("xx"))
+
+
+@pytest.mark.parametrize("output", ["photos/b.png/sub", "photos/b.png.d"])
+def test_a_place_that_takes_no_results_is_told_before(
+    photos: Path, output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**how: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    if output.endswith(".d"):
+        monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with pytest.raises(ValueError, match=r"expected a folder .*; give another --output"):
+        targets(["photos/b.png"], output=output)
+
+
+def test_one_image_may_be_given_its_file(photos: Path) -> None:
+    assert targets(["photos/c.bmp"], output="big.png") == ["big.png"]
+    assert targets(["photos/c.bmp"], Naming(extension="jpg"), output="big.jpeg") == ["big.jpeg"]
+    for places, naming, output in (
+        (["photos"], Naming(), "big.png"),
+        (["photos/b.*"], Naming(), "big.png"),
+        (["photos/b.png", "photos/c.bmp"], Naming(), "big.png"),
+        (["photos/b.png"], Naming(extension="webp"), "big.png"),
+        (["photos/b.png"], Naming("_x2"), "big.png"),
+        (["photos/b.png"], Naming(), "big.heic"),
+    ):
+        with pytest.raises(ValueError, match=rf"{output}: expected .*; give a folder \(big\)"):
+            targets(places, naming, output)
+    with pytest.raises(ValueError, match="would replace an input"):
+        targets(["photos/b.png"], Naming(existing="overwrite"), "photos/b.png")
+    Path("big.png").mkdir()
+    assert targets(["photos/b.png"], output="big.png") == ["big.png/b.png"]
+
+
+@pytest.mark.parametrize("suffix", ["a/b", "/"])
+def test_a_suffix_is_part_of_a_name(photos: Path, suffix: str) -> None:
+    with pytest.raises(ValueError, match="expected a part of a name as --suffix"):
+        targets(["photos"], Naming(suffix))
 
 
 def test_a_job_is_two_paths(photos: Path) -> None:
-    assert plan_jobs(list_images(["photos/b.png"]), Path("out"), Naming()) == [
+    assert plan_jobs(list_images(["photos/b.png"]).images, Path("out"), Naming()).jobs == [
         Job(Path("photos/b.png"), Path("out/b.png"))
     ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from usrda_plugin.inference import memory
@@ -48,3 +51,27 @@ def test_without_a_limit_there_is_more_than_any_ram(tmp_path: Path) -> None:
     assert memory._free_of_limit(tmp_path) == sys.maxsize
     group(tmp_path, VERSIONS[0], "max", "inactive_file 500\n")
     assert memory._free_of_limit(tmp_path) == sys.maxsize
+
+
+def test_a_limit_of_the_process_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert memory._free_of_process() == sys.maxsize
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (used + 2**40, resource.RLIM_INFINITY))
+    assert 0 < memory._free_of_process() < 2**40 + 2**30
+
+
+def test_memory_that_is_kept_for_the_next_image_is_free() -> None:
+    blocks = [bytes(2**16) for _ in range(1000)]
+    last = bytes(2**16)
+    before = memory._kept()
+    del blocks
+    assert memory._kept() > before + 900 * 2**16
+    del last
+
+
+def test_an_error_of_opencv_may_be_one_of_memory() -> None:
+    with pytest.raises(cv2.error) as caught:
+        cv2.resize(np.zeros((8, 8), np.uint8), (0, 0))
+    assert not memory.is_out_of_memory(caught.value)
+    caught.value.code = cv2.Error.StsNoMem
+    assert memory.is_out_of_memory(caught.value)

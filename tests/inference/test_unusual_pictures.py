@@ -40,20 +40,20 @@ def test_a_pattern_that_would_go_round_in_links_is_refused(tmp_path: Path) -> No
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "image.png").write_bytes(saved_image())
     (tmp_path / "photos" / "beside").symlink_to(tmp_path / "elsewhere")
-    assert len(list_images([f"{tmp_path}/photos/**/*.png"])) == 3
+    assert len(list_images([f"{tmp_path}/photos/**/*.png"]).images) == 3
     (tmp_path / "photos" / "one" / "across").symlink_to("../two")
     (tmp_path / "photos" / "two" / "across").symlink_to("../one")
     with pytest.raises(ValueError, match=r"across: .* a link to a folder above it; remove the link"):
         list_images([f"{tmp_path}/photos/**/*.png"])
-    assert len(list_images([f"{tmp_path}/photos/*/*.png"])) == 3
-    assert len(list_images([f"{tmp_path}/photos/one"])) == 1
+    assert len(list_images([f"{tmp_path}/photos/*/*.png"]).images) == 3
+    assert len(list_images([f"{tmp_path}/photos/one"]).images) == 1
 
 
 @pytest.mark.parametrize("target", ["loop.png", "nowhere.png"])
 def test_a_link_that_leads_nowhere_fails_for_itself_alone(target: str, tmp_path: Path) -> None:
     (tmp_path / "image.png").write_bytes(saved_image())
     (tmp_path / "loop.png").symlink_to(target)
-    jobs = plan_jobs(list_images([str(tmp_path)]), tmp_path / "out", Naming())
+    jobs = plan_jobs(list_images([str(tmp_path)]).images, tmp_path / "out", Naming()).jobs
     assert [job.source.name for job in jobs] == ["image.png", "loop.png"]
     assert read_picture(jobs[0].source).colour.shape == (8, 8, 3)
     with pytest.raises(OSError, match=r"loop\.png"):

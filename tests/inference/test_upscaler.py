@@ -337,3 +337,33 @@ def test_tilings_that_cannot_be_are_told(rrdb: Build, tiling: Tiling, message: s
 def test_devices_that_are_not_there_are_told(name: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         choose_device(name)
+
+
+@pytest.mark.parametrize("overlap", ["auto", "full"])
+@pytest.mark.parametrize("predicted", [True, False])
+def test_a_whole_image_that_memory_does_not_suffice_for_is_cut_into_tiles_that_are_right(
+    rrdb: Build, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, overlap: Any, predicted: bool
+) -> None:
+    image = torch.rand(3, 170, 150)
+    whole = Upscaler(rrdb(2), Tiling("none", overlap), device="cpu")
+    expected = whole(image)
+    assert len(whole.tiled.grid or ()) == 1
+    scarce = Upscaler(rrdb(2), Tiling("none", overlap), device="cpu")
+    if predicted:
+        monkeypatch.setattr(
+            "usrda_plugin.inference.tiled.free_memory", lambda device: int(20_000 * scarce.tiled._bytes_per_pixel)
+        )
+    else:
+        run = scarce.engine.run
+
+        def short(x: Tensor) -> Tensor:
+            if x.shape[-1] * x.shape[-2] > 20_000:
+                raise MemoryError
+            return run(x)
+
+        scarce.engine.run = short
+    with caplog.at_level(logging.WARNING):
+        result = scarce(image)
+    assert len(scarce.tiled.grid or ()) > 1
+    assert "at once" in caplog.text
+    assert (result - expected).abs().max() <= 2e-5

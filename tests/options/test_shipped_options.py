@@ -93,8 +93,7 @@ def write_weights(file: Path, key: str, options: Options, width: Options | None)
     arguments = {name: value for name, value in network.items() if name != "type"}
     with torch.device("meta" if width is None else "cpu"):
         built = ARCH_REGISTRY.get(network["type"])(**arguments)
-    # where shapes alone are looked at, one number stands for all
-    weights = {k: torch.zeros(()).expand(v.shape) if width is None else v for k, v in built.state_dict().items()}
+    weights = {k: torch.zeros(v.shape) if width is None else v for k, v in built.state_dict().items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"params": weights, "params_ema": weights}, file)
 

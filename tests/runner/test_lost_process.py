@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
@@ -91,13 +92,18 @@ def test_who_leaves_the_others_says_why(told: list[str], monkeypatch: pytest.Mon
 
 
 def test_the_command_ends_with_1_and_repeats_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    def command() -> None:
+    def command(chosen: argparse.Namespace) -> None:
         raise LostProcessError("told")
 
-    assert run_command("basicsr", command, show_traceback=False) == 1
+    def parser() -> argparse.ArgumentParser:
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--debug", action="store_true")
+        return parser
+
+    assert run_command("basicsr", parser, command, []) == 1
     assert capsys.readouterr().err == ""
     with pytest.raises(LostProcessError):
-        run_command("basicsr", command, show_traceback=True)
+        run_command("basicsr", parser, command, ["--debug"])
 
 
 def test_before_training_what_was_made_is_taken_back() -> None:

@@ -8,12 +8,14 @@ import pickle
 import pickletools
 import queue
 import random
+import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import cv2
@@ -23,6 +25,7 @@ import pytest
 import torch
 
 from usrda_plugin.runner.seams import apply_seams
+from usrda_plugin.runner.seams import data as seams_data
 
 apply_seams()
 
@@ -185,6 +188,45 @@ def test_what_is_sent_to_a_spawned_worker_names_the_seams_first(folder: Path) ->
     arrived = pickle.loads(sent)
     assert type(arrived) is type(dataset)
     assert vars(arrived) == vars(dataset)
+
+
+class Stateful:
+    """A data set of a plug-in that cannot be pickled as it is, and says itself what is to be sent."""
+
+    def __init__(self) -> None:
+        self.root, self.file = "hr", threading.Lock()
+
+    def __getstate__(self) -> dict[str, str]:
+        return {"root": self.root}
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        self.root, self.file = state["root"], threading.Lock()
+
+
+class Reduced(Stateful):
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return Reduced, ()
+
+
+class Slotted:
+    __slots__ = ("root",)
+
+    def __init__(self) -> None:
+        self.root = "hr"
+
+
+@pytest.mark.parametrize("kind", [Stateful, Reduced, Slotted])
+def test_a_dataset_is_sent_to_a_spawned_worker_as_it_pickles_itself(
+    kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("a_plug_in")  # tests themselves cannot be imported by name
+    setattr(module, kind.__name__, kind)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(kind, "__module__", module.__name__)
+    ForkingPickler.register(kind, seams_data._reduce)
+    arrived: Any = pickle.loads(bytes(ForkingPickler.dumps(kind())))
+    assert type(arrived) is kind
+    assert arrived.root == "hr"
 
 
 def first_import(pickled: bytes) -> str:

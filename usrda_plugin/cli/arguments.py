@@ -59,7 +59,8 @@ def add_upscale_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = """Examples:
   usrda upscale --weights net_g_latest.pth --input photos --output upscaled
   usrda upscale --weights net_g_latest.pth --input 'photos/**/*.jpg' --output upscaled --ext png --skip-existing
-  usrda upscale --weights RealESRGAN_x4plus.pth --input photo.png --output upscaled --self-ensemble"""
+  usrda upscale --weights net_g_latest.pth --input camera --recursive --output upscaled --quality 90
+  usrda upscale --weights RealESRGAN_x4plus.pth --input photo.png --output large.png --self-ensemble"""
     parser.add_argument("--weights", required=True, metavar="FILE", help="network: a .pth or .safetensors file")
     parser.add_argument(
         "--input",
@@ -68,7 +69,10 @@ def add_upscale_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PLACE",
         help="image, folder, or pattern in quotes ('photos/**/*.png')",
     )
-    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="where results go")
+    parser.add_argument("--recursive", action="store_true", help="images of subfolders too; results keep the structure")
+    parser.add_argument(
+        "--output", required=True, type=_path, metavar="PLACE", help="folder of results; for one image also a file"
+    )
     network = parser.add_argument_group("network")
     network.add_argument("--opt", metavar="FILE", help="option file whose network_g it is, if the weights do not tell")
     network.add_argument("--param-key", metavar="KEY", help="weights in the file (default: the average, then params)")
@@ -78,6 +82,9 @@ def add_upscale_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--suffix", default="", help="added to the names of results")
     files.add_argument(
         "--ext", choices=get_args(Extension), default="auto", help="format (default: the input's, or png)"
+    )
+    files.add_argument(
+        "--quality", type=_percent, metavar="N", help="of JPEG and WebP, 1 to 100 (default: 95, lossless WebP stays so)"
     )
     files.add_argument("--alpha", choices=get_args(AlphaBy), default="network", help="what enlarges alpha")
     there = files.add_mutually_exclusive_group()
@@ -129,3 +136,15 @@ def _number_or(*words: str) -> Callable[[str], Any]:
         return int(text)
 
     return parse
+
+
+def _percent(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 100):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 100, found {text!r}")
+    return int(text)
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder or a file, found an empty name")
+    return Path(text)

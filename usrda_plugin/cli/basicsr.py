@@ -32,8 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A training that is told to stop saves and gives 0; 130 where the user has broken off at once.
     """
-    chosen = build_parser().parse_args(arguments)
-    return run_command("basicsr", lambda: _start(chosen), show_traceback=chosen.debug)
+    return run_command("basicsr", build_parser, _start, arguments)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
+import io
+import os
 import sys
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TextIO
 
 from usrda_plugin.runner.errors import LostProcessError, SetupError, TrainingError, is_first_of_machine
 
@@ -12,27 +19,83 @@ USER_FAULT = 2
 INTERRUPTED = 130
 
 
-def run_command(name: str, command: Callable[[], None], *, show_traceback: bool) -> int:
-    """Run ``command``; gives 0, 2 after a SetupError, 1 where a training broke off, 130 after Ctrl-C.
+def run_command(
+    name: str,
+    build_parser: Callable[[], argparse.ArgumentParser],
+    run: Callable[[argparse.Namespace], None],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Parse the command line and run it; gives 0, 2 after a SetupError, 1 where a training broke off, 130 after Ctrl-C.
 
-    A SetupError and a TrainingError are told on stderr, in one message; a LostProcessError has been told.
+    A SetupError and a TrainingError are told on stderr, in one message; a LostProcessError has been told. Output that
+    cannot be written gives 1, with a message unless it is a pipe that nobody reads any more.
     """
+    _print_any_name()
     try:
-        command()
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except SetupError as fault:
-        if show_traceback:
+        try:
+            return _run(name, build_parser().parse_args(arguments), run)
+        finally:
+            _flush(sys.stderr)
+            if error := _flush(sys.stdout):  # here, where it can be told, and not at the end of Python
+                raise error
+    except OSError as error:
+        if not _is_of_output(error):
             raise
-        # of several processes with the same fault, one speaks
-        if is_first_of_machine():
-            print(f"{name}: {fault}", file=sys.stderr)
-        return USER_FAULT
-    except (TrainingError, LostProcessError) as fault:
-        if show_traceback:
-            raise
-        if isinstance(fault, TrainingError) and is_first_of_machine():
-            print(f"{name}: {fault}", file=sys.stderr)
+        if error.errno != errno.EPIPE:
+            _say(name, f"the output cannot be written: {error}")
         return BROKEN_OFF
+
+
+def _run(name: str, chosen: argparse.Namespace, run: Callable[[argparse.Namespace], None]) -> int:
+    try:
+        run(chosen)
+    except KeyboardInterrupt:
+        _say(name, "interrupted")
+        return INTERRUPTED
+    except (SetupError, TrainingError, LostProcessError) as fault:
+        if chosen.debug:
+            raise
+        if isinstance(fault.__cause__, OSError) and _is_of_output(fault.__cause__):
+            raise fault.__cause__ from None
+        # of several processes with the same fault, one speaks
+        if not isinstance(fault, LostProcessError) and is_first_of_machine():
+            _say(name, str(fault))
+        return USER_FAULT if isinstance(fault, SetupError) else BROKEN_OFF
     return 0
+
+
+def printable(text: str) -> str:
+    """The text for a terminal: what a file's name has of control characters is spelt out, so that it does nothing."""
+    return "".join(c if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs") else _spelt(c) for c in text)
+
+
+def _spelt(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def _print_any_name() -> None:
+    """Let a file's name that the terminal's encoding does not have be printed in escapes."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Whether this comes from writing to an open stream: what is met at a file has the file's name."""
+    return error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
+
+
+def _flush(stream: TextIO | None) -> OSError | None:
+    """What keeps a stream from being written, if anything; from then on nothing more of it is tried."""
+    try:
+        if stream:  # None where the shell has closed it
+            stream.flush()
+    except OSError as error:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
+        return error
+    return None
+
+
+def _say(name: str, message: str) -> None:
+    with suppress(OSError):
+        print(printable(f"{name}: {message}"), file=sys.stderr)

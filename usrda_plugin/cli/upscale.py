@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from usrda_plugin.cli.exits import printable
+from usrda_plugin.data.pictures import LOSSY
 from usrda_plugin.inference import (
     Job,
+    Listing,
     Naming,
+    Plan,
+    Report,
     Tiling,
     Upscaler,
     Watcher,
@@ -25,48 +30,107 @@ from usrda_plugin.inference import (
     upscale_files,
     without_results,
 )
-from usrda_plugin.inference.jobs import Existing
+from usrda_plugin.inference.jobs import some
+from usrda_plugin.inference.naming import Existing
 from usrda_plugin.interop import Identified, build, identify
 from usrda_plugin.runner.errors import SetupError
 from usrda_plugin.runner.options.inheritance import read_chain
 from usrda_plugin.runner.plugins import load_plugins
 
 
+class Work(NamedTuple):
+    """What the places hold, and what is to be done of it."""
+
+    listing: Listing
+    plan: Plan
+
+
 def run(chosen: argparse.Namespace) -> None:
     """Upscale the images. Raises SetupError for what the user can mend, at the end for images that failed."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     Image.MAX_IMAGE_PIXELS = None  # the user's own images are as large as they are
     keep_freed_memory()
     try:
-        jobs = _jobs(chosen, console)
-        if not jobs:
+        work = _plan(chosen, console)
+        if not work.plan.jobs:
+            _end(work, Report([], []), console)
             console.print("nothing to do: all results are there")
             return
         identified, upscaler = _open(chosen)
     except (ValueError, OSError) as error:
         raise SetupError(str(error)) from error
-    console.print(_spelt(identified, upscaler), markup=False)
+    console.print(printable(_spelt(identified, upscaler)))
     begun = time.perf_counter()
-    with _progress(console, jobs) as watcher:
-        failures = upscale_files(jobs, upscaler, alpha_by=chosen.alpha, watcher=watcher)
+    report = _upscale(chosen, work.plan.jobs, upscaler, console)
+    done = len(work.plan.jobs) - len(report.failures) - len(report.not_begun)
+    beside = {
+        "left out": len(work.listing.left_out),
+        "skipped": len(work.plan.skipped),
+        "failed": len(work.listing.faults) + len(report.failures),
+    }
+    counted = ", ".join(f"{number} {what}" for what, number in beside.items() if number)
     seconds = time.perf_counter() - begun
-    done = len(jobs) - len(failures)
-    console.print(f"{_count(done)} upscaled into {chosen.output}, in {seconds:.1f} s", markup=False)
-    if failures:
-        listed = "".join(f"\n  {failure}" for failure in failures)
-        raise SetupError(f"{len(failures)} of {_count(len(jobs))} failed:{listed}")
+    console.print(
+        printable(f"{_count(done)} upscaled into {chosen.output}, in {seconds:.1f} s{counted and '; '}{counted}")
+    )
+    _end(work, report, console)
 
 
-def _jobs(chosen: argparse.Namespace, console: Console) -> list[Job]:
+def _plan(chosen: argparse.Namespace, console: Console) -> Work:
+    """What is to be done; prints what is not. Raises ValueError or OSError for what has to be settled first."""
     existing: Existing = "skip" if chosen.skip_existing else "overwrite" if chosen.overwrite else "refuse"
-    if chosen.output.exists() and not chosen.output.is_dir():
-        raise ValueError(f"{chosen.output}: expected a folder for results, found a file")
     naming = Naming(chosen.suffix, chosen.ext, existing)
-    found = list_images(chosen.input)
-    images = without_results(found, chosen.output, naming)
-    if len(images) < len(found):
-        console.print(f"{_count(len(found) - len(images))} left out: results, by name or place", markup=False)
-    return plan_jobs(images, chosen.output, naming)
+    listing = list_images(chosen.input, recursive=chosen.recursive)
+    images = without_results(listing.images, chosen.output, naming)
+    plan = plan_jobs(images, chosen.output, naming)
+    results = len(listing.images) - len(images)
+    told = []
+    if listing.left_out:
+        told.append(f"left out: {', '.join(listing.reasons())}")
+    if results:
+        told.append(f"{_count(results)} left out: results, by name or place")
+    if plan.jobs and plan.skipped:
+        told.append(f"{_count(len(plan.skipped))} skipped: their results are there")
+    if plan.renamed:
+        pairs = some(f"{job.source} as {job.target.name}" for job in plan.renamed)
+        told.append(f"{_count(len(plan.renamed))} named apart, as results would have met: {pairs}")
+    if chosen.quality and not any(job.target.suffix.lower() in LOSSY for job in plan.jobs):
+        told.append("--quality changes nothing here: no result is a JPEG or a WebP")
+    for line in told:
+        console.print(printable(line))
+    return Work(listing, plan)
+
+
+def _upscale(chosen: argparse.Namespace, jobs: Sequence[Job], upscaler: Upscaler, console: Console) -> Report:
+    done = 0
+    with _progress(console, jobs) as watcher:
+
+        def end(job: Job, pixels: int) -> None:
+            nonlocal done
+            done += pixels > 0
+            watcher.end(job, pixels)
+
+        try:
+            return upscale_files(
+                jobs, upscaler, alpha_by=chosen.alpha, quality=chosen.quality, watcher=watcher._replace(end=end)
+            )
+        except KeyboardInterrupt:
+            console.print(f"{done} of {_count(len(jobs))} upscaled; go on with --skip-existing")
+            raise
+
+
+def _end(work: Work, report: Report, console: Console) -> None:
+    """Raise SetupError that names all that failed, if anything did."""
+    failed = [*work.listing.faults.values(), *map(str, report.failures)]
+    if not failed:
+        return
+    number = len(work.plan.jobs) + len(work.listing.faults)
+    stopped = ""
+    if report.not_begun:
+        left = _count(len(report.not_begun))
+        stopped = f"\nthe disk is full, {left} not begun; make room and go on with --skip-existing"
+    listed = "".join(f"\n  {failure}" for failure in failed)
+    raise SetupError(f"{len(failed)} of {_count(number)} failed:{listed}{stopped}")
 
 
 def _open(chosen: argparse.Namespace) -> tuple[Identified, Upscaler]:
@@ -100,23 +164,25 @@ def _spelt(identified: Identified, upscaler: Upscaler) -> str:
     }
     below = f" below {identified.key!r}" if identified.key else ""
     engine, tiled = upscaler.engine, upscaler.tiled
+    cut = "whole images" if tiled.size == "none" else f"overlap {tiled.overlap}"
     return (
         f"{identified.file}{below}: {identified.description['type']} x{upscaler.scale}, {told[identified.told_by]};"
-        f" {engine.device}, {engine.precision}, overlap {tiled.overlap}"
+        f" {engine.device}, {engine.precision}, {cut}"
     )
 
 
 @contextmanager
-def _progress(console: Console, jobs: list[Job]) -> Iterator[Watcher]:
+def _progress(console: Console, jobs: Sequence[Job]) -> Iterator[Watcher]:
     """Two bars where there is a terminal: images, and the tiles of the one at work."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         images = bars.add_task("images", total=len(jobs))
         tiles = bars.add_task("tiles", total=None)
         yield Watcher(
-            begin=lambda job: bars.reset(tiles, description=job.source.name, total=None),
+            begin=lambda job: bars.reset(tiles, description=printable(job.source.name), total=None),
             tiles=lambda done, count: bars.update(tiles, completed=done, total=count),
             end=lambda job, pixels: bars.advance(images),
+            note=lambda job, text: console.print(printable(f"{job.source}: {text}")),
         )
 
 

@@ -38,9 +38,7 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code: 0, 2 where options or files are at fault, 130 where the user stopped it."""
-    chosen = build_parser().parse_args(arguments)
-    command = COMMANDS[chosen.command]
-    return run_command("usrda", lambda: import_module(command.module).run(chosen), show_traceback=chosen.debug)
+    return run_command("usrda", build_parser, _start, arguments)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -65,6 +63,10 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--debug", action="store_true", help="show tracebacks")
         add_arguments(command)
     return parser
+
+
+def _start(chosen: argparse.Namespace) -> None:
+    import_module(COMMANDS[chosen.command].module).run(chosen)
 
 
 if __name__ == "__main__":

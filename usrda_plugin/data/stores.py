@@ -63,7 +63,7 @@ class FolderStore:
         if not self.root.is_dir():
             raise FileNotFoundError(f"image folder {self.root} does not exist")
         files = (file for file in self.root.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
-        return sorted(file.name for file in files if file.name[0] != "." and is_listed(file))
+        return sorted(file.name for file in files if not is_hidden(file.name) and is_listed(file))
 
     def entry(self, name: str) -> str:
         """Turn a file name, as a meta-info file says it, into an entry."""
@@ -157,6 +157,11 @@ def _version(file: Path) -> tuple[int, int]:
 def is_lmdb(root: str | Path) -> bool:
     """Tell whether a root is an LMDB, by its ending alone."""
     return Path(root).suffix == ".lmdb"
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a file or folder of that name is hidden, as are .DS_Store and the ._a.jpg of macOS beside a.jpg."""
+    return name.startswith(".")
 
 
 def is_listed(file: Path) -> bool:

@@ -1,19 +1,22 @@
-"""Which images there are to upscale and where each goes: decided and checked before any work is done."""
+"""Which results are to be made, and where: decided and checked before any work is done."""
 
 from __future__ import annotations
 
-import glob
 import os
+import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from usrda_plugin.choices import Extension
 from usrda_plugin.data.pictures import WRITTEN
-from usrda_plugin.data.stores import IMAGE_SUFFIXES, is_listed
+from usrda_plugin.data.stores import IMAGE_SUFFIXES
+from usrda_plugin.inference.naming import Naming, name_results
+from usrda_plugin.inference.places import Found, kind_of
 
-Existing = Literal["refuse", "skip", "overwrite"]
-Given = Literal["file", "folder", "pattern"]
+LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, where the system does not tell
+LONGEST_DRAFT = 40  # bytes of the name that a result has until it is whole
+OTHER_IMAGES = (".heic", ".heif", ".tga")
 
 
 class Job(NamedTuple):
@@ -23,119 +26,117 @@ class Job(NamedTuple):
     target: Path
 
 
-class Naming(NamedTuple):
-    """How results are named: the input's name, ``suffix``, and ``extension`` ("auto": the input's, or PNG).
+class Plan(NamedTuple):
+    """What is to be done: ``jobs``; ``skipped``, whose results are there; ``renamed``, all that are named apart."""
 
-    ``existing``: what becomes of results that are there already.
+    jobs: list[Job]
+    skipped: list[Job]
+    renamed: list[Job]
+
+
+def plan_jobs(images: Sequence[Found], output: Path, naming: Naming) -> Plan:
+    """A job for each image, without those to be skipped; ``output`` is a folder, or the file of the one image's result.
+
+    Raises ValueError where a result would replace an input or, unless ``naming`` says so, a file that is there; where
+    a name is too long, or no name; where ``output`` cannot be written to.
     """
-
-    suffix: str = ""
-    extension: Extension = "auto"
-    existing: Existing = "refuse"
-
-
-class Found(NamedTuple):
-    """An image, and where it lies below the folder or the pattern that was given."""
-
-    file: Path
-    below: Path
-    given: Given
-
-
-def list_images(places: Sequence[str]) -> list[Found]:
-    """The images of files, folders (not of their subfolders) and patterns such as ``photos/**/*.jpg``, in order.
-
-    Raises ValueError where a place has none, FileNotFoundError where there is no such place.
-    """
-    found: dict[Path, Found] = {}
-    for place in places:
-        for image in _images_of(place):
-            found.setdefault(image.file.absolute(), image)
-    return list(found.values())
-
-
-def plan_jobs(images: Iterable[Found], output: Path, naming: Naming) -> list[Job]:
-    """A job for each image, without those to be skipped.
-
-    Raises ValueError where a result would replace an input, another result, or, unless ``naming`` says so, a file that
-    is there.
-    """
-    jobs = [Job(image.file, target_of(image, output, naming)) for image in images]
-    inputs = {_identity(job.source): job.source for job in jobs}
-    lost = [job for job in jobs if job.target.exists() and _identity(job.target) in inputs]
-    if lost:
-        raise ValueError(
-            f"expected results beside their inputs, found that {_some(job.target for job in lost)} would replace an"
-            " input; give another --output, or a --suffix"
-        )
-    twice = [f"{job.source} and {other.source}" for job, other in _collisions(jobs)]
-    if twice:
-        raise ValueError(
-            f"expected a result of its own name for each input, found the same for {_some(twice)}; upscale them into"
-            " different folders, or, where their formats differ, with --ext auto"
-        )
+    if is_file_name(output):
+        _check_single(images, output, naming)
+        targets = [output] * len(images)
+    else:
+        targets = name_results(images, output, naming)
+    jobs = [Job(image.file, target) for image, target in zip(images, targets, strict=True)]
+    _check_targets(jobs)
     there = [job for job in jobs if os.path.lexists(job.target)]
     if there and naming.existing == "refuse":
         raise ValueError(
-            f"expected no results in {output}, found {_some(job.target for job in there)}; say --skip-existing or"
+            f"expected no results in {output}, found {some(job.target for job in there)}; say --skip-existing or"
             " --overwrite"
         )
-    return [job for job in jobs if naming.existing == "overwrite" or job not in there]
+    skipped = there if naming.existing == "skip" else []
+    left = set(skipped)
+    plain = {image.file: f"{image.file.stem}{naming.suffix}" for image in images}
+    renamed = [job for job in jobs if not is_file_name(output) and job.target.stem != plain[job.source]]
+    return Plan([job for job in jobs if job not in left], skipped, renamed)
 
 
-def target_of(image: Found, output: Path, naming: Naming) -> Path:
-    """The file that becomes the image's result."""
-    return output / image.below.with_name(_name(image.file, naming))
+def is_file_name(output: Path) -> bool:
+    """Whether an output is the name of an image, and no folder that is there."""
+    return output.suffix.lower() in (*WRITTEN, *IMAGE_SUFFIXES, *OTHER_IMAGES) and not output.is_dir()
 
 
-def _images_of(place: str) -> list[Found]:
-    path = Path(place)
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if _is_image(file))
-        found = [Found(file, Path(file.name), "folder") for file in files]
-        what = "in this folder (subfolders: give a pattern such as 'FOLDER/**/*.png')"
-    elif path.exists():
-        return [Found(path, Path(path.name), "file")]  # whatever its name is; reading will tell
-    elif glob.has_magic(place):
-        root = _fixed_part(place)
-        if "**" in path.parts:
-            _refuse_loops(root, ())
-        files = sorted(Path(name) for name in glob.glob(place, recursive=True) if _is_image(Path(name)))  # noqa: PTH207
-        found = [Found(file, file.relative_to(root), "pattern") for file in files]
-        what = "that match this pattern"
-    else:
-        raise FileNotFoundError(f"{place}: expected an image, a folder or a pattern, found nothing of that name")
-    if not found:
-        raise ValueError(f"{place}: expected images ({', '.join(IMAGE_SUFFIXES)}), found none {what}")
-    return found
+def _check_single(images: Sequence[Found], output: Path, naming: Naming) -> None:
+    folder = f"give a folder ({output.with_suffix('')}), or make {output} a folder first"
+    if output.suffix.lower() not in WRITTEN:
+        raise ValueError(
+            f"{output}: expected a folder, or an image of {', '.join(WRITTEN)}, found {output.suffix}; {folder}"
+        )
+    given = {image.given for image in images} - {"file"}
+    if len(images) > 1 or given:
+        found = f"{len(images)} images" if len(images) > 1 else "a folder or a pattern"
+        raise ValueError(f"{output}: expected one image by its name for an --output file, found {found}; {folder}")
+    extension = {".jpeg": "jpg"}.get(output.suffix.lower(), output.suffix.lower()[1:])
+    if naming.extension not in ("auto", extension):
+        raise ValueError(f"{output}: expected --ext {extension} or none, found {naming.extension}; {folder}")
+    if naming.suffix:
+        raise ValueError(f"{output}: expected no --suffix beside a file, found {naming.suffix!r}; {folder}")
 
 
-def _fixed_part(pattern: str) -> Path:
-    parts = Path(pattern).parts
-    fixed = next(number for number, part in enumerate(parts) if glob.has_magic(part))
-    return Path(*parts[:fixed])
+def _check_targets(jobs: Sequence[Job]) -> None:
+    _check_lengths([job.target for job in jobs])
+    inputs = {_identity(job.source) for job in jobs}
+    lost = [job.target for job in jobs if job.target.exists() and _identity(job.target) in inputs]
+    if lost:
+        raise ValueError(
+            f"expected results beside their inputs, found that {some(lost)} would replace an input; give another"
+            " --output, or a --suffix"
+        )
+    folders = [job.target for job in jobs if job.target.is_dir()]
+    if folders:
+        raise ValueError(f"expected files for results, found folders: {some(folders)}; give another --output")
+    for folder in {_existing(folder) for folder in {job.target.parent for job in jobs}}:
+        _check_writable(folder)
 
 
-def _refuse_loops(folder: Path, above: tuple[str, ...]) -> None:
-    """Raise ValueError where a link leads back to a folder above it: a pattern would go round in it without end."""
-    real = os.path.realpath(folder)
-    if real in above:
-        raise ValueError(f"{folder}: expected folders to search, found a link to a folder above it; remove the link")
-    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if entry.is_dir():
-            _refuse_loops(entry, (*above, real))
+def _check_lengths(targets: Sequence[Path]) -> None:
+    limits = {folder: _longest(_existing(folder)) for folder in {target.parent for target in targets}}
+    long = [target for target in targets if _is_long(target, *limits[target.parent])]
+    if long:
+        name, path = limits[long[0].parent]
+        raise ValueError(
+            f"expected names of results of at most {name} bytes, and paths of {path}, as the file system has it, found"
+            f" longer ones: {some(long)}; rename the images, or give a shorter --suffix or --output"
+        )
 
 
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES and is_listed(file)
+def _check_writable(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: expected a folder for results, found {kind_of(folder)}; give another --output")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{folder}: expected a folder that can be written to, found one that cannot ({error.strerror}); give"
+            " another --output"
+        ) from None
 
 
-def _name(file: Path, naming: Naming) -> str:
-    if naming.extension != "auto":
-        extension = f".{naming.extension}"
-    else:
-        extension = file.suffix if file.suffix.lower() in WRITTEN else ".png"
-    return f"{file.stem}{naming.suffix}{extension}"
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+
+
+def _longest(folder: Path) -> tuple[int, int]:
+    """The most bytes of a name and of a path in a folder."""
+    with suppress(OSError, ValueError, AttributeError):
+        return os.pathconf(folder, "PC_NAME_MAX"), os.pathconf(folder, "PC_PATH_MAX")
+    return LONGEST_NAME, LONGEST_PATH
+
+
+def _is_long(target: Path, name: int, path: int) -> bool:
+    own = len(os.fsencode(target.name))
+    return own > name or len(os.fsencode(target.parent)) + 1 + max(own, LONGEST_DRAFT) >= path
 
 
 def _identity(file: Path) -> tuple[int, int]:
@@ -144,17 +145,8 @@ def _identity(file: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _collisions(jobs: list[Job]) -> list[tuple[Job, Job]]:
-    # letters differ in case only: on some file systems these are one file
-    first: dict[str, Job] = {}
-    pairs = []
-    for job in jobs:
-        other = first.setdefault(str(job.target.absolute()).casefold(), job)
-        pairs += [(job, other)] if other is not job else []
-    return pairs
-
-
-def _some(items: Iterable[object]) -> str:
+def some(items: Iterable[object]) -> str:
+    """The first three of a list, and how many there are more."""
     listed = [str(item) for item in items]
     more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
     return ", ".join(listed[:3]) + more

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much a network takes for each pixel of a tile."""
+"""How much memory there is, how much a network takes for each pixel of a tile, and whether an image has room."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -38,7 +39,26 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return min(_free_ram(), _free_of_limit())
+    return min(_free_ram(), _free_of_limit(), _free_of_process()) + _kept()
+
+
+class NoRoomError(ValueError):
+    """An image for which memory does not suffice; the message says what it needs."""
+
+
+def check_room(what: str, size: tuple[int, int], needed: int) -> None:
+    """Raise NoRoomError where ``needed`` bytes of RAM and swap are not free for an image of that height and width."""
+    free = min(_free_ram("SwapFree"), _free_of_limit(), _free_of_process()) + _kept()
+    if needed > free:
+        raise no_room(what, size, needed, f"{_gib(free)} free")
+
+
+def no_room(what: str, size: tuple[int, int], needed: int, found: str = "less") -> NoRoomError:
+    """What to raise where memory does not suffice for an image."""
+    return NoRoomError(
+        f"expected {_gib(needed)} of memory for {what} of {size[1]}x{size[0]} pixels, found {found}; cut the image into"
+        " parts and upscale each, or take a machine with more memory"
+    )
 
 
 def bytes_per_pixel(run: Callable[[Tensor], Tensor], trial: Tensor) -> float:
@@ -60,6 +80,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()
+    if isinstance(error, cv2.error):
+        return error.code == cv2.Error.StsNoMem
     signs = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
     return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
 
@@ -92,10 +114,15 @@ class _LiveBytes(TorchDispatchMode):
         self.now -= size
 
 
-def _free_ram() -> int:
-    with suppress(OSError, ValueError, IndexError):
+def _gib(number: int) -> str:
+    return f"{number / 2**30:.1f} GiB"
+
+
+def _free_ram(*beside: str) -> int:
+    """Bytes that are available, and those that /proc/meminfo has by other names beside."""
+    with suppress(OSError, ValueError, IndexError, KeyError):
         lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        return int(lines["MemAvailable"].split()[0]) * 1024
+        return sum(int(lines[name].split()[0]) for name in ("MemAvailable", *beside)) * 1024
     with suppress(ValueError, OSError, AttributeError):
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return UNKNOWN
@@ -110,6 +137,33 @@ def _free_of_limit(root: Path = Path("/sys/fs/cgroup")) -> int:
         with suppress(OSError, ValueError):  # "max" is no number
             most, used = (int((folder / name).read_text()) for name in (limit, usage))
             return max(most - max(used - _reclaimable(folder / "memory.stat", cache), 0), 0)
+    return sys.maxsize
+
+
+class _MallInfo(ctypes.Structure):
+    """glibc's ``struct mallinfo2``."""
+
+    _fields_ = (("others", ctypes.c_size_t * 8), ("fordblks", ctypes.c_size_t), ("keepcost", ctypes.c_size_t))
+
+
+def _kept() -> int:
+    """Bytes that are freed and that glibc keeps for this process, though the system counts them as used."""
+    with suppress(OSError, AttributeError):
+        mallinfo = ctypes.CDLL(None).mallinfo2
+        mallinfo.restype = _MallInfo
+        return int(mallinfo().fordblks)
+    return 0
+
+
+def _free_of_process() -> int:
+    """What ``ulimit -v`` leaves this process; without one more than any RAM."""
+    with suppress(ImportError, OSError, ValueError, IndexError):
+        import resource  # not everywhere
+
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if most != resource.RLIM_INFINITY:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            return max(most - pages * resource.getpagesize(), 0)
     return sys.maxsize
 
 

@@ -87,7 +87,7 @@ class TiledRun:
         if isinstance(self.size, int) and self._area is None:
             return square_grid(size, self.size, self.overlap, self.traits.grid)
         pixels = size.height * size.width
-        if self._area is not None or self.size == "none":
+        if self._area is not None or (self.size == "none" and self._has_room(size)):
             return plan_grid(size, self._area or pixels, self.overlap, self.traits.grid)
         # for large overlaps, what is enough for speed leaves nothing of a tile: then as much as memory allows
         areas = (area() for area in (lambda: self._affordable(pixels), self._area_in_memory))
@@ -127,9 +127,21 @@ class TiledRun:
         if smaller is None:
             return False
         self._area = smaller.area
-        shapes = (*grid.shape[::-1], *smaller.shape[::-1])
-        log.warning("out of memory with tiles of %dx%d; going on with %dx%d", *shapes)
+        whole = "the whole image at once" if len(grid) == 1 else "tiles"
+        shapes = (*grid.shape[::-1], *smaller.shape[::-1], self.overlap)
+        log.warning("out of memory with " + whole + " of %dx%d; going on with tiles of %dx%d, overlap %d", *shapes)
         return True
+
+    def _has_room(self, size: Size) -> bool:
+        """Whether a whole image may be tried at once: a CPU's system would end the program rather than say no."""
+        pixels = size.height * size.width
+        if self.engine.device.type != "cpu" or pixels <= (4 * TRIAL) ** 2:
+            return True
+        if pixels * self._bytes_per_pixel <= free_memory(self.engine.device):
+            return True
+        shape = (size.width, size.height, self.overlap)
+        log.warning("memory does not suffice for %dx%d at once; going on with tiles, overlap %d", *shape)
+        return False
 
     def _affordable(self, pixels: int) -> int:
         enough = ENOUGH[self.engine.device.type]

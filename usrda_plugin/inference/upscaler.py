@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from copy import deepcopy
+from math import prod
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +16,7 @@ from usrda_plugin.data.levels import as_unit
 from usrda_plugin.inference.engine import Engine, Precision, choose_device
 from usrda_plugin.inference.field import full_radius, receptive_radius
 from usrda_plugin.inference.launching import Canvas, Cut
+from usrda_plugin.inference.memory import check_room, no_room
 from usrda_plugin.inference.tiled import Progress, TiledRun
 from usrda_plugin.inference.tiles import Size, Tile, Tiling
 from usrda_plugin.inference.traits import Traits, measure_traits
@@ -60,7 +64,7 @@ class Upscaler:
 
         def paste(tile: Tile, part: Tensor) -> None:
             if "image" not in canvas:
-                canvas["image"] = torch.empty(part.shape[0], height, width)
+                canvas["image"] = torch.from_numpy(_canvas((part.shape[0], height, width), (height, width), np.float32))
             rows, cols = self._kept(tile)
             target = canvas["image"][:, rows, cols]
             target.copy_(part[:, : target.shape[1], : target.shape[2]])
@@ -72,7 +76,8 @@ class Upscaler:
     def levels(self, image: np.ndarray, progress: Progress | None = None) -> np.ndarray:
         """8 or 16 bit levels, (h, w, 3) RGB or (h, w) gray, to as many bits and channels, rounded as BasicSR rounds.
 
-        Raises ValueError where the network wants another number of channels.
+        Raises ValueError where the network wants another number of channels, NoRoomError where memory does not suffice
+        for the result.
         """
         gray = image.ndim == 2
         if not gray and self.traits.channels == 1:
@@ -80,7 +85,7 @@ class Upscaler:
         source = np.repeat(image[..., None], self.traits.channels, axis=2) if gray else image
         top = float(np.iinfo(image.dtype).max)
         height, width = (self.scale * side for side in image.shape[:2])
-        canvas = np.empty((height, width, *image.shape[2:]), image.dtype)
+        canvas = _canvas((height, width, *image.shape[2:]), (height, width), image.dtype)
 
         kind = torch.uint8 if image.dtype == np.uint8 else torch.int32  # not all of torch takes uint16
 
@@ -122,12 +127,22 @@ def choose_overlap(network: nn.Module, traits: Traits, tiling: Tiling) -> int:
     """The overlap in LR pixels that a tiling means for a network. Raises ValueError where "full" has no bound."""
     if isinstance(tiling.overlap, int):
         return tiling.overlap
-    if tiling.size == "none":
-        return 0
     if tiling.overlap == "full":
-        return full_radius(network, traits)
+        # the whole image needs no overlap; tiles do where memory does not suffice for it, even if none makes them exact
+        with suppress(ValueError) if tiling.size == "none" else nullcontext():
+            return full_radius(network, traits)
     radius = receptive_radius(network, traits, EXACT_CELLS * traits.shrink)
     return CELLS * traits.shrink if radius is None else radius
+
+
+def _canvas(shape: tuple[int, ...], size: tuple[int, int], kind: type | np.dtype[Any]) -> np.ndarray:
+    """Room for a result of that height and width. Raises NoRoomError, which says what it needs."""
+    needed = prod(shape) * np.dtype(kind).itemsize
+    check_room("its result", size, needed)
+    try:
+        return np.empty(shape, kind)
+    except MemoryError:
+        raise no_room("its result", size, needed) from None
 
 
 def _cut(source: np.ndarray, as_float: Levels = lambda part: part) -> Cut:

@@ -1,9 +1,8 @@
-"""Whether networks and optimizers hold finite numbers: asked before training begins and before anything is saved."""
+"""Whether networks and optimizers hold finite numbers: asked before anything is saved."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,16 +37,3 @@ def has_finite_moments(optimizer: Optimizer) -> bool:
             by_device.setdefault(value.device, []).append(value)
     largest = (torch._foreach_norm(values, float("inf")) for values in by_device.values())
     return all(bool(torch.stack([value.float() for value in norms]).isfinite().all()) for norms in largest)
-
-
-def check_start(networks: Networks, paths: Mapping[str, Any]) -> None:
-    """Refuse to begin from weights with which no step could be finite. Raises ValueError."""
-    for name, network in networks.items():
-        wrong = wrong_weights(network)
-        if wrong:
-            key = f"pretrain_{name.replace('net_', 'network_', 1)}".removesuffix("_ema")
-            raise ValueError(
-                f"path: {key}: {paths.get(key)}: expected finite weights, found {len(wrong)} tensors of {name} with"
-                f" nan or infinity ({', '.join(wrong[:3])}{', ...' if len(wrong) > 3 else ''}); take an earlier file,"
-                " or, where a run goes on, an earlier state (path: resume_state)"
-            )

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from usrda_plugin.models.finite_weights import Networks, check_start
+from usrda_plugin.models.finite_weights import Networks
 from usrda_plugin.models.non_finite import NonFiniteGuard
 from usrda_plugin.models.updates import (
     Log,
@@ -33,11 +33,7 @@ GENERATOR = "g"
 
 
 def guard_steps(model: Any) -> None:
-    """Let a model that is ready to train skip the steps whose numbers are not finite, as USRDAModel does.
-
-    Raises ValueError where its weights are not finite to begin with.
-    """
-    check_start({**trained_networks(model), **averaged_network(model)}, model.opt["path"])
+    """Let a model that is ready to train skip the steps whose numbers are not finite, as USRDAModel does."""
     GuardedSteps(model).attach()
 
 
@@ -46,11 +42,6 @@ def trained_networks(model: Any) -> dict[str, nn.Module]:
     moved = {id(value) for optimizer in model.optimizers for value in parameters_of(optimizer)}
     found = {name: model.get_bare_model(part) for name, part in vars(model).items() if isinstance(part, nn.Module)}
     return {name: net for name, net in found.items() if any(id(value) in moved for value in net.parameters())}
-
-
-def averaged_network(model: Any) -> dict[str, nn.Module]:
-    """The moving average of the generator, where there is one."""
-    return {"net_g_ema": model.net_g_ema} if hasattr(model, "net_g_ema") else {}
 
 
 def parameters_of(optimizer: Optimizer) -> list[Tensor]:

@@ -18,7 +18,6 @@ from usrda_plugin.method import CRITIC_TERMS, Batch, Pass, Verdict, taught
 from usrda_plugin.models import checkpoints
 from usrda_plugin.models.checkpoints import NETWORK
 from usrda_plugin.models.criteria import PERTURBATION
-from usrda_plugin.models.finite_weights import check_start
 from usrda_plugin.models.micro_batches import Passes
 from usrda_plugin.models.non_finite import NonFiniteGuard
 from usrda_plugin.models.objective import Objective, build_objective, leaves_networks_idle
@@ -173,7 +172,6 @@ class USRDAModel(SRModel):
         self.updates = Updates(self.device, self.switches.amp, train_opt, guard)
         self.start_parts_from_files()
         self.critics = {name: self.build_critic(name) for name in self.objective.critics}
-        check_start(self.trained_networks(), self.opt["path"])
         self.rehearse()
         if self.ema_decay > 0:
             self.build_ema()

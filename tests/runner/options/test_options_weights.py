@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -155,3 +156,10 @@ def test_weights_fit_says_nothing_where_they_fit() -> None:
     network = rrdbnet()
     assert weights_fit(network, {"params": network.state_dict()}, "params") == ""
     assert weights_fit(network, network.state_dict(), None) == ""
+
+
+def test_a_system_that_does_not_tell_its_memory_can_start(
+    paired: Options, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sysconf")  # as on Windows
+    load(paired)

@@ -21,6 +21,7 @@ from usrda_plugin.data.pictures.picture import Metadata, Picture
 
 QUALITY = 95  # of JPEG and WebP: losses below what can be seen
 WRITTEN = (".png", ".jpg", ".jpeg", ".webp")
+LOSSY = (".jpg", ".jpeg", ".webp")
 LARGEST_SIDE = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}
 _SIGNATURE_AND_HEADER = 33  # bytes of a PNG before its first optional chunk
 _LONGEST_SEGMENT = 65_500  # of a JPEG
@@ -44,8 +45,8 @@ def write_picture(file: Path, picture: Picture, *, quality: int | None = None) -
     loss. Raises OSError, and ValueError for alpha in a JPEG or a suffix that is none of these.
     """
     content = encode_picture(file, picture, quality)
-    # of this process and this target alone, and beside it, so that it can be renamed
-    draft = file.with_name(f".{file.name}.{os.getpid()}.part")
+    # of this process and this target alone, beside it so that it can be renamed, and short whatever the target's name
+    draft = file.with_name(f".{zlib.crc32(os.fsencode(file.name)):08x}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         draft.write_bytes(content)

@@ -1,7 +1,6 @@
 """Option files: read, inherited, checked before anything is created, and written plain for BasicSR."""
 
-from __future__ import annotations
-
+import usrda_plugin.before_mmengine  # noqa: F401
 from usrda_plugin.runner.options.export import json_schema
 from usrda_plugin.runner.options.faults import Fault, OptionsError
 from usrda_plugin.runner.options.load import dump_options, load_options

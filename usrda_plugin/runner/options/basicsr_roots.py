@@ -22,10 +22,10 @@ STRIPS: dict[str, Callable[[str], str]] = {"SingleImageDataset": str.rstrip}
 
 def list_folder(path: Path) -> list[str]:
     """Every file, whatever its ending; a link that leads nowhere too, so that it is named."""
-    from usrda_plugin.data.stores import is_listed
+    from usrda_plugin.data.stores import is_hidden, is_listed
 
     with os.scandir(path) as entries:
-        return sorted(e.name for e in entries if not e.name.startswith(".") and is_listed(Path(e.path)))
+        return sorted(e.name for e in entries if not is_hidden(e.name) and is_listed(Path(e.path)))
 
 
 def read_list(review: Review, keys: Keys, file: Path) -> list[str] | None:

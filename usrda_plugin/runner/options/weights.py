@@ -134,10 +134,18 @@ def _check_memory(review: Review, key: str, network: nn.Module | None) -> None:
     """A network whose weights are larger than the memory; on a CPU Adam keeps a gradient and two means beside them."""
     copies = 4 if review.is_train and review.opt.get("num_gpu") == 0 else 1
     weights = sum(one.numel() * one.element_size() for one in network.parameters()) if network is not None else 0
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if weights * copies > there:
+    there = _memory()
+    if there and weights * copies > there:
         needed, has = f"{weights * copies / 2**30:,.0f} GiB", f"{there / 2**30:,.0f} GiB"
         review.fault((key,), f"its weights need {needed} of memory, this machine has {has}", "make it smaller")
+
+
+def _memory() -> int | None:
+    """Bytes of memory that this machine has, where the system tells."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf, and some systems not these names
+        return None
 
 
 def _network_and_part(name: str) -> tuple[str, str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from usrda_plugin import before_basicsr
+from usrda_plugin import before_basicsr, before_mmengine
 from usrda_plugin.runner.seams import (
     data,
     distributed,
@@ -41,6 +41,11 @@ SEAMS = [
         "scipy_filters",
         "import warns, and fails from SciPy 2.0 on: scipy.ndimage.filters is gone there",
         before_basicsr.restore_scipy_filters,
+    ),
+    Seam(
+        "mmengine_without_yapf",
+        "mmengine's import unpickles a grammar from the user's cache folder, and fails without a home",
+        before_mmengine.import_mmengine_without_yapf,
     ),
     Seam(
         "registry_lookup",

@@ -34,6 +34,8 @@ class Training:
         self.run = Run(wish)
         self.claim = claim
         self.auto_resume = auto_resume
+        self.state: dict[str, Any] | None = None
+        """BasicSR's training state from which the run goes on."""
 
     def way_on(self) -> str:
         """Say from which checkpoint the run can go on, or that there is none."""
