@@ -232,5 +232,5 @@ def test_another_batch_goes_on_from_the_same_sample_and_says_what_changed(
     run = tiny.train(
         here, {"datasets": {"train": {"batch_size_per_gpu": 1}}, "train": {"total_iter": 4}}, auto_resume=True
     )
-    assert "the batch of a process was 2, is 1" in "".join(capsys.readouterr())
+    assert "datasets:train:batch_size_per_gpu: was 2, is 1" in "".join(capsys.readouterr())
     assert more(run, 3)["position"]["samples"] == 6
