@@ -1,5 +1,6 @@
 """The plugin mends BasicSR before a test imports it, and registers its classes."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -22,3 +23,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real photographs; set USRDA_SHARED_DATA")
     return folder
+
+
+@pytest.fixture
+def warned_in_log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The warnings that BasicSR's log has got since the test began."""
+    lines: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    monkeypatch.setattr(handler, "emit", lambda record: lines.append(record.getMessage()))
+    logger = logging.getLogger("basicsr")
+    monkeypatch.setattr(logger, "handlers", [*logger.handlers, handler])
+    return lines

@@ -211,7 +211,6 @@ PLUS += ["datasets:val:dataroot_gt=hr", "datasets:val:dataroot_lq=lr", "logger:u
 PLUS += ["train:total_iter=6", "train:psnr_iter=2"]
 
 
-@pytest.mark.filterwarnings("ignore:NIQE is not defined here")  # of images so small
 def test_the_plus_recipe_trains_in_two_processes_as_in_one(
     tmp_path: Path, double_precision: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

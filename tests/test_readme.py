@@ -71,7 +71,6 @@ def laid_out(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.filterwarnings("ignore:NIQE is not defined here")  # of what two iterations have learnt
 def test_basicsr_and_usrda_commands_run_one_after_the_other(laid_out):
     programs = {entry.name: entry.load() for entry in entry_points(group="console_scripts")
                 if entry.name in ("basicsr", "usrda")}  # fmt: skip

@@ -106,7 +106,6 @@ BASELINES: dict[str, dict[str, Any]] = {
 }
 
 # validation images are smaller than NIQE's blocks: nan and a warning instead of the end of the run
-pytestmark = pytest.mark.filterwarnings("ignore:NIQE is not defined:UserWarning")
 
 
 @pytest.mark.parametrize(

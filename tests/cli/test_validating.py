@@ -32,10 +32,7 @@ PSNR = {"psnr": {"type": "calculate_psnr", "crop_border": 2, "test_y_channel": F
 RRDB = {"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "num_grow_ch": 2}
 NIQE = {"niqe": {"type": "calculate_niqe", "crop_border": 0, "better": "lower"}}
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:NIQE is not defined:UserWarning"),
-    pytest.mark.filterwarnings("ignore:torch.meshgrid:UserWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:torch.meshgrid:UserWarning")
 
 
 def write_pair(root: Path, name: str, height: int, width: int, scale: int = 2) -> None:
@@ -155,6 +152,25 @@ def test_what_a_resumed_run_logs_again_is_shown_once(option_file: OptionFile, wo
     scalars = steps(workshop / "tb_logger/tiny")
     assert scalars["losses/l_pix"] == list(range(1, 9))
     assert scalars["metrics/held_out/psnr"] == [2, 4, 6, 8]
+
+
+@pytest.mark.parametrize("val_freq", [2, 3], ids=["in the loop", "after it"])
+def test_a_finished_run_that_is_started_again_says_so_and_validates_no_more(
+    option_file: OptionFile, workshop: Path, val_freq: int
+) -> None:
+    file = option_file(val={"val_freq": val_freq, "metrics": {"niqe": None}}, logger={"use_tb_logger": True})
+    command = ["train", "-opt", str(file), "--auto_resume", "--force_yml", "train:total_iter=4"]  # saved after 4
+    assert main(command) == main(command) == 0
+    log = told_by(workshop / "experiments/tiny")
+    assert log.count("Validation held_out\n") == 2
+    assert log.count("Iteration 4 was the last") == 1
+    assert steps(workshop / "tb_logger/tiny")["metrics/held_out/psnr"] == [val_freq, 4]
+    # other numbers are asked for
+    assert main([*command, "val:metrics:psnr:crop_border=4"]) == 0
+    assert told_by(workshop / "experiments/tiny").count("Validation held_out\n") == 3
+    # and a run that goes on validates as ever
+    assert main([*command[:-1], "train:total_iter=6"]) == 0
+    assert told_by(workshop / "experiments/tiny").count("Validation held_out\n") == 4
 
 
 NAMES = {

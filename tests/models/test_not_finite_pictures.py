@@ -33,8 +33,6 @@ class Spoiled(nn.Module):
         return made
 
 
-@pytest.mark.filterwarnings("ignore:PSNR is not defined here:UserWarning")
-@pytest.mark.filterwarnings("ignore:NIQE is not defined here:UserWarning")
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_metric_of_what_is_not_finite_is_nan_and_never_the_best(tmp_path: Path, value: float) -> None:
     model = build(tmp_path, is_train=True, metrics=METRICS)

@@ -38,7 +38,6 @@ SMALL = {"num_feat": 8, "num_block": 1, "num_grow_ch": 4, "num_block_encoder": 1
 PATCH = 32
 
 # validation images are smaller than NIQE's blocks: nan and a warning instead of the end of the run
-pytestmark = pytest.mark.filterwarnings("ignore:NIQE is not defined:UserWarning")
 
 
 @pytest.fixture(scope="session")

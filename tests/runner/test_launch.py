@@ -170,6 +170,26 @@ def test_a_bug_during_set_up_keeps_its_traceback(start: Callable[..., None]) -> 
         start(pipeline)
 
 
+def test_an_option_that_a_model_of_basicsr_misses_is_told_by_name(
+    start: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from basicsr.models.stylegan2_model import StyleGAN2Model
+
+    opt: dict[str, Any] = {"model_type": "StyleGAN2Model", "num_gpu": 0, "is_train": True, "dist": False, "path": {}}
+    opt["network_g"] = {
+        "type": "RRDBNet",
+        "num_in_ch": 3,
+        "num_out_ch": 3,
+        "num_feat": 4,
+        "num_block": 1,
+        "num_grow_ch": 2,
+    }
+    monkeypatch.setattr(import_module("basicsr.train"), "build_model", StyleGAN2Model)
+    (tmp_path / "experiments" / "run").mkdir(parents=True)
+    with pytest.raises(SetupError, match="StyleGAN2Model reads the option 'num_style_feat', which is missing; add it"):
+        start(lambda root: import_module("basicsr.train").build_model(opt))
+
+
 @pytest.mark.parametrize("end", [TypeError("ours"), KeyboardInterrupt()])
 def test_whatever_ends_the_set_up_nothing_half_made_is_left(
     end: BaseException, start: Callable[..., None], tmp_path: Path

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from math import isnan, nan
 from typing import Any, NamedTuple
 
 import torch
 from basicsr.metrics import calculate_metric
+from basicsr.utils import get_root_logger
 from basicsr.utils.registry import METRIC_REGISTRY
 from torch import Tensor
 
@@ -121,10 +121,9 @@ class Measures:
         undefined = [image for image, value in zip(images, values, strict=True) if isnan(value)]
         if undefined:
             title = self.metrics[name]["type"].removeprefix("calculate_").removeprefix("usrda_").upper()
-            warnings.warn(
+            get_root_logger().warning(
                 f"{title} is not defined here, so it is nan: {len(undefined)} of {len(values)} images of data set"
-                f" {self.dataset_name}, the first {undefined[0]}",
-                stacklevel=4,
+                f" {self.dataset_name}, the first {undefined[0]}"
             )
 
 

@@ -46,6 +46,12 @@ def validate(model: Any, dataloader: Any, current_iter: int | str, tb_logger: An
     model._log_validation_metric_values(current_iter, name, tb_logger)
 
 
+def last_validated(model: Any) -> dict[str, int | str]:
+    """The iteration in which a model was last validated by each data set, by its name; to be changed in place."""
+    done: dict[str, int | str] = vars(model).setdefault("_validated", {})
+    return done
+
+
 def measured(model: Any, dataloader: Any, current_iter: int | str, save_img: bool) -> dict[str, float]:
     """Super-resolve each image of a validation set by ``model.test()``; the mean of each metric over them.
 

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -146,6 +147,12 @@ def _ending_well(before_training: Callable[[], bool], way_on: Callable[[], str])
         raise TrainingError(f"{error}; {way_on()}") from error
 
 
+def _innermost_module(error: BaseException) -> str:
+    """The name of the module in which an error was raised."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals["__name__"])
+
+
 class _Progress:
     """Knows whether the model stands, which is where setting up ends."""
 
@@ -154,7 +161,12 @@ class _Progress:
         self._built = False
 
     def build_model(self, opt: dict[str, Any]) -> Any:
-        model = self._build_model(opt)
+        try:
+            model = self._build_model(opt)
+        except KeyError as error:
+            if _innermost_module(error).startswith("basicsr.models."):
+                raise ValueError(f"{opt['model_type']} reads the option {error}, which is missing; add it") from error
+            raise
         for note in notes_on(opt):
             import_module("basicsr.utils").get_root_logger().warning(note)
         self._built = True

@@ -277,6 +277,7 @@ PATCHES = [
 def test_patches_that_a_network_cannot_take_are_told(
     network: str, side: int, part: str, paired: Options, faults: Faults
 ) -> None:
+    paired["train"]["gan_opt"] = {"type": "GANLoss", "gan_type": "vanilla", "loss_weight": 0.1}
     scale = 2 if "scale=2" in network else 4
     found = {
         fault.key: str(fault) for fault in faults(paired, network, f"datasets:train:gt_size={side}", f"scale={scale}")

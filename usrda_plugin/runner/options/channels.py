@@ -24,23 +24,28 @@ def check_channels(review: Review) -> None:
     if not sets or not all(_gives_images(dataset) for dataset in sets):
         return
     channels = {1 if dataset.get("color") == "y" else RGB for dataset in sets}
-    for key, names in ARGUMENTS.items():
+    if len(channels) > 1:
+        luma = next(phase for phase, dataset in review.datasets() if dataset.get("color") == "y")
+        message = "luma alone here and RGB in another data set; a network takes one or the other"
+        review.fault(("datasets", luma, "color"), message, "write color: y for all data sets, or for none")
+        return
+    trained = [key for key in ARGUMENTS if key == "network_g" or review.at("train", "gan_opt")]
+    for key, names in ((key, ARGUMENTS[key]) for key in trained):
         for name in names:
-            _check(review, key, name, channels)
+            _check(review, key, name, *channels)
 
 
-def _check(review: Review, key: str, name: str, channels: set[int]) -> None:
+def _check(review: Review, key: str, name: str, channels: int) -> None:
     network = review.block(key)
     item = find(NETWORKS, network.get("type"))
     parameters = inspect.signature(item).parameters if item is not None else {}
     if name not in parameters or is_foreign(NETWORKS, network.get("type")):
         return
     value = network.get(name, parameters[name].default)
-    if isinstance(value, int) and value >= 1 and value not in channels:
+    if isinstance(value, int) and value >= 1 and value != channels:
         given = "" if name in network else ", its default"
-        listed = " or ".join(map(str, sorted(channels)))
-        message = f"{name} is {value}{given}, but the data sets give images of {listed} channels"
-        review.fault((key, name), message, f"write {name}: {max(channels)}")
+        message = f"{name} is {value}{given}, but the data sets give images of {channels} channels"
+        review.fault((key, name), message, f"write {name}: {channels}")
 
 
 def _gives_images(dataset: Options) -> bool:

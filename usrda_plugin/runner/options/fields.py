@@ -73,6 +73,11 @@ def _text(value: Any) -> Any:
     return value
 
 
+def _spelled(value: Any) -> Any:
+    """Text, which a number may be where it is but a part of a name, as BasicSR has it."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else _text(value)
+
+
 def _gpus(value: Any) -> Any:
     if value == "auto":
         return value
@@ -101,6 +106,7 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Switch = Annotated[Any, BeforeValidator(_switch), WithJsonSchema({"enum": ["auto", True, False]})]
 Text = Annotated[str, BeforeValidator(_text)]
+Spelled = Annotated[str, BeforeValidator(_spelled)]
 FilePath = Annotated[Text, AfterValidator(_path)]
 Texts = Annotated[
     list[Text], BeforeValidator(_listed), WithJsonSchema({"type": ["array", "string"], "items": {"type": "string"}})

@@ -17,6 +17,7 @@ from usrda_plugin.runner.options.feeds import check_feeds
 from usrda_plugin.runner.options.images import check_images
 from usrda_plugin.runner.options.inheritance import SUFFIXES, read_chain
 from usrda_plugin.runner.options.metric_weights import check_metric_weights
+from usrda_plugin.runner.options.network_trials import try_networks
 from usrda_plugin.runner.options.optimizers import check_optimizers, check_scheduler
 from usrda_plugin.runner.options.overrides import force
 from usrda_plugin.runner.options.perceptual import check_perceptual
@@ -51,12 +52,13 @@ def load_options(opt_file: str | Path, *, is_train: bool, overrides: Sequence[st
         check_optimizers(review)
         check_scheduler(review)
         check_perceptual(review)
-    check_networks(review)
+    built = check_networks(review)
     check_consistency(review)
     check_channels(review)
     check_degradations(review)
     check_epochs(review, check_images(review))
     try_datasets(review)
+    try_networks(review, built)
     check_metric_weights(review)
     if review.faults:
         raise OptionsError(str(file), review.faults)

@@ -18,7 +18,9 @@ def check_patches(review: Review) -> None:
     side, scale = review.at(*keys), review.opt.get("scale")
     if not isinstance(side, int) or not isinstance(scale, int) or side % scale:
         return
-    critic, network = review.block("network_d"), review.block("network_g")
+    network = review.block("network_g")
+    # a model that trains none leaves it alone
+    critic = review.block("network_d") if review.at("train", "gan_opt") else {}
     size = critic.get("input_size", 128)
     if critic.get("type") == "VGGStyleDiscriminator" and side != size:
         message = f"network_d (VGGStyleDiscriminator) takes patches of {size} pixels (its input_size), not {side}"

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from usrda_plugin.runner.options.fields import Block, FilePath, Flag, Real, Switch, Text, Whole, key
+from usrda_plugin.runner.options.fields import Block, FilePath, Flag, Real, Spelled, Switch, Text, Whole, key
 
 
 class Component(Block):
@@ -182,7 +182,7 @@ class Validation(Block):
 
     val_freq: Whole | None = key("Iterations from one validation to the next", ge=1)
     save_img: Flag | None = key("Save the output images (default false)")
-    suffix: Text | None = key("Ending of saved images' names when testing; null: the name of the run")
+    suffix: Spelled | None = key("Ending of saved images' names when testing; null: the name of the run")
     pbar: Flag | None = key("Show a progress bar")
     metrics: dict[str, Metric | None] | None = Field(
         default=None, description="Metrics by the names they get in the log"

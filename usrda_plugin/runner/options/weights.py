@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
-from contextlib import redirect_stdout
-from copy import deepcopy
-from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import nn
 
 from usrda_plugin.runner.options.faults import Keys
-from usrda_plugin.runner.options.registered import MODELS, NETWORKS, find, is_foreign
-from usrda_plugin.runner.options.review import Options, Review
+from usrda_plugin.runner.options.network_trials import Built, build
+from usrda_plugin.runner.options.registered import MODELS, is_foreign
+from usrda_plugin.runner.options.review import Review
 from usrda_plugin.weights import (
     PARTS,
     MisfitError,
@@ -30,8 +26,6 @@ from usrda_plugin.weights import (
 
 PREFIX = "pretrain_network_"
 STATE_KEYS = ("epoch", "iter", "optimizers", "schedulers")
-# in errors of building that are those of a device, and no fault of the options
-DEVICES = ("meta", "cuda", "nvidia")
 
 
 class Content(NamedTuple):
@@ -50,9 +44,9 @@ STATE = Content(
 )
 
 
-def check_networks(review: Review) -> None:
+def check_networks(review: Review) -> Built:
     """Build each network without memory and see that the files of weights that ``path`` names fit it."""
-    built = {key: _build(review, key, network) for key, network in review.networks()}
+    built = {key: build(review, key, network) for key, network in review.networks()}
     for key, network in built.items():
         _check_memory(review, key, network)
     for key, file in review.block("path").items():
@@ -70,6 +64,7 @@ def check_networks(review: Review) -> None:
                 _check_file(review, key, Path(file), built.get(f"network_{name}"), name, part)
     if not review.is_train:
         _check_trained(review, built.get("network_g"))
+    return built
 
 
 def _check_trained(review: Review, network: nn.Module | None) -> None:
@@ -144,26 +139,6 @@ def _told(file: Path, fault: UnreadableFileError, wanted: Content) -> tuple[str,
     return messages[fault.kind], remedies[fault.kind]
 
 
-def _build(review: Review, key: str, network: Options) -> nn.Module | None:
-    """The network without memory for its weights; None where it does not build, a fault where it says why."""
-    item = find(NETWORKS, network.get("type"))
-    if item is None or any(fault.keys[0] == key for fault in review.faults if fault.keys):
-        return None
-    arguments = {name: value for name, value in network.items() if name != "type"}
-    try:
-        # what a network prints or warns of, it will say when it is built in earnest
-        with torch.device("meta"), redirect_stdout(StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            built = item(**deepcopy(arguments))
-    except (ValueError, NotImplementedError, AssertionError, RuntimeError, ZeroDivisionError) as error:
-        if not any(device in str(error).lower() for device in DEVICES):
-            review.fault((key,), f"{network['type']} refuses these options: {error}", "correct them")
-        return None
-    except Exception:  # some networks cannot be built without memory or without a GPU; that is no fault of the options
-        return None
-    return built if isinstance(built, nn.Module) else None
-
-
 def _check_memory(review: Review, key: str, network: nn.Module | None) -> None:
     """A network whose weights are larger than the memory; on a CPU Adam keeps a gradient and two means beside them."""
     copies = 4 if review.is_train and review.opt.get("num_gpu") == 0 else 1
@@ -193,6 +168,7 @@ def _exists(review: Review, keys: Keys, file: Path) -> bool:
     try:
         find_file(file)
     except FileNotFoundError as fault:
-        review.fault(keys, str(fault), f"correct the path, or remove {keys[-1]} to start without it")
+        instead = f", or remove {keys[-1]} to start without it" if review.is_train else ""
+        review.fault(keys, str(fault), f"correct the path{instead}")
         return False
     return True

@@ -71,7 +71,7 @@ def validate_the_end_once() -> bool:
 def _by_the_last_iteration(original: Callable[..., None]) -> Callable[..., None]:
     def validation(self: Any, dataloader: Any, current_iter: int | str, tb_logger: Any, save_img: bool = False) -> None:
         total = self.opt["train"]["total_iter"] if self.opt["is_train"] and "train" in self.opt else None
-        done = vars(self).setdefault("_validated", {})
+        done = import_module("usrda_plugin.models.validation").last_validated(self)
         name = dataloader.dataset.opt["name"] if dataloader is not None else None
         # BasicSR counts on when training is over, once in each epoch that is left
         if isinstance(current_iter, int) and total is not None and current_iter > total:

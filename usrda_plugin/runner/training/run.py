@@ -16,6 +16,7 @@ from typing import Any
 import torch.distributed
 
 from usrda_plugin.models.checkpoints import together, write
+from usrda_plugin.models.validation import last_validated
 from usrda_plugin.runner.training import randomness
 from usrda_plugin.runner.training.changes import METRICS, OF_THE_STEP, WARMUP, Change, Options, told
 from usrda_plugin.runner.training.position import Position, position_from, start_there
@@ -73,11 +74,6 @@ class Run:
         self.iteration = self.saved_at = int(state["iter"])
         logger = _logger()
         self._apply_options(built)
-        if self.iteration >= self.opt["train"]["total_iter"]:
-            logger.info(
-                f"Training was done already: checkpoint {self.iteration} is its last (train: total_iter). Its networks"
-                " are written as the latest, and validated; raise total_iter to train on."
-            )
         if self.restored is None:
             logger.warning(
                 f"Training state {self.iteration} was saved without the position in the data, the random generators"
@@ -100,6 +96,21 @@ class Run:
         logger.info(
             f"Restored at iteration {self.iteration}: networks, averages, optimizers, schedulers,"
             f" {self.position.describe()}, random generators, best metrics{rest}"
+        )
+        if self.iteration == self.opt["train"]["total_iter"]:
+            self._say_finished()
+
+    def _say_finished(self) -> None:
+        """Say that nothing is left to train; a validation that would be the same again is left out."""
+        anew = ("train:total_iter", "datasets:val", "val:")
+        changed = self.changes is None or any(change.place.startswith(anew) for change in self.changes)
+        validates = changed or not (self.restored or {}).get("validated")
+        if not validates:
+            names = [loader.dataset.opt["name"] for loader in self.validations]
+            last_validated(self.model).update(dict.fromkeys(names, self.iteration))
+        _logger().info(
+            f"Training was done already: checkpoint {self.iteration} is its last (train: total_iter). Its networks are"
+            f" written as the latest{', and validated' if validates else ''}; raise total_iter to train on."
         )
 
     def _apply_options(self, built: Built) -> None:
@@ -125,10 +136,8 @@ class Run:
             return
         restored, self.restored = self.restored, None
         randomness.restore(restored["random"][self.opt["rank"]])
-        if restored["validated"] or self.opt.get("val") is None:
-            return
-        for loader in self.validations:
-            self.validation(loader, self.iteration, self.board, self.opt["val"]["save_img"])
+        if not restored["validated"]:
+            self._validate_what_is_left()
 
     # ------------------------------------------------------------------ in the loop
 
@@ -138,10 +147,25 @@ class Run:
         Raises Stopped, and SaveError.
         """
         if self.due is not None:
+            self._validate_the_end()
             self._write(self.due, validated=True)
         reason = self.wish.agreed()
         if reason is not None:
             self._stop(reason, validated=True)
+
+    def _validate_the_end(self) -> None:
+        """Validate after the last iteration, which BasicSR does later: a checkpoint has all of its iteration."""
+        if self.iteration == self.opt["train"]["total_iter"]:
+            self._validate_what_is_left()
+
+    def _validate_what_is_left(self) -> None:
+        """Validate by each data set that has not been validated by in this iteration."""
+        if self.opt.get("val") is None:
+            return
+        done = last_validated(self.model)
+        for loader in self.validations:
+            if done.get(loader.dataset.opt["name"]) != self.iteration:
+                self.validation(loader, self.iteration, self.board, self.opt["val"]["save_img"])
 
     def update_learning_rate(self, current_iter: int, *arguments: Any, **named: Any) -> None:
         """The first thing that the loop does in an iteration."""
