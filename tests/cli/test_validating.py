@@ -163,7 +163,7 @@ def test_a_finished_run_that_is_started_again_says_so_and_validates_no_more(
     assert main(command) == main(command) == 0
     log = told_by(workshop / "experiments/tiny")
     assert log.count("Validation held_out\n") == 2
-    assert log.count("Iteration 4 was the last") == 1
+    assert log.count("Training was done already: checkpoint 4 is its last") == 1
     assert steps(workshop / "tb_logger/tiny")["metrics/held_out/psnr"] == [val_freq, 4]
     # other numbers are asked for
     assert main([*command, "val:metrics:psnr:crop_border=4"]) == 0

@@ -104,7 +104,7 @@ class Run:
         """Say that nothing is left to train; a validation that would be the same again is left out."""
         anew = ("train:total_iter", "datasets:val", "val:")
         changed = self.changes is None or any(change.place.startswith(anew) for change in self.changes)
-        validates = changed or not (self.restored or {}).get("validated")
+        validates = bool(self.validations) and (changed or not (self.restored or {}).get("validated"))
         if not validates:
             names = [loader.dataset.opt["name"] for loader in self.validations]
             last_validated(self.model).update(dict.fromkeys(names, self.iteration))
