@@ -20,7 +20,7 @@ FLOORS = (
     {"runner", "inference", "evaluation", "interop"},
     {"models"},
     {"archs", "data", "losses", "metrics"},
-    {"method", "weights", "before_basicsr", "before_mmengine", "choices"},
+    {"method", "weights", "before_basicsr", "before_mmengine", "choices", "compiling"},
 )
 HEIGHT = {house: -number for number, floor in enumerate(FLOORS) for house in floor}
 IMPORTERS = ("import_module", "__import__", "find_spec")

@@ -6,10 +6,12 @@ import argparse
 import os
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
+from usrda_plugin.cli import basicsr
 from usrda_plugin.cli.exits import run_command
 
 FULL = Path("/dev/full")
@@ -82,6 +84,26 @@ def test_an_unforeseen_fault_of_a_file_stays_a_traceback() -> None:
 
     with pytest.raises(FileNotFoundError):
         run_command("usrda", argparse.ArgumentParser, run, [])
+
+
+def test_the_version_is_told_without_basicsr(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(basicsr, "version", missing)
+    with pytest.raises(SystemExit, match=r"^0$"):
+        basicsr.main(["--version"])
+    assert "basicsr not installed" in capsys.readouterr().out
+
+
+def test_a_command_that_needs_basicsr_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    def run(chosen: argparse.Namespace) -> None:
+        raise ModuleNotFoundError("No module named 'basicsr'", name="basicsr")
+
+    assert run_command("usrda", argparse.ArgumentParser, run, []) == 2
+    assert capsys.readouterr().err == "usrda: expected BasicSR, found no module basicsr; pip install basicsr\n"
 
 
 def unbuffered_as(value: str) -> dict[str, str]:

@@ -313,3 +313,12 @@ def test_a_log_that_a_plugin_has_begun_does_not_keep_the_run_from_its_own(
     get_root_logger()
     start(lambda root: get_root_logger(log_file=str(tmp_path / "run.log")).info("begun"))
     assert "begun" in (tmp_path / "run.log").read_text()
+
+
+def test_without_a_place_for_temporary_files_nothing_starts(
+    start: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(SetupError, match="missing"):
+        start(lambda root: None)
+    assert not (tmp_path / "experiments/run").exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
 from typing import get_args
 
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--version", action="version", version=f"usrda_plugin {__version__}, basicsr {version('basicsr')}"
+        "--version", action="version", version=f"usrda_plugin {__version__}, basicsr {_version_of_basicsr()}"
     )
     _add_local_rank(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="{train,test}")
@@ -59,6 +59,13 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_command(commands, "test", "run a trained network on test images and measure: results/NAME")
     return parser
+
+
+def _version_of_basicsr() -> str:
+    try:
+        return version("basicsr")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _add_command(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:

@@ -61,6 +61,11 @@ def _run(name: str, chosen: argparse.Namespace, run: Callable[[argparse.Namespac
         if not isinstance(fault, LostProcessError) and is_first_of_machine():
             _say(name, str(fault))
         return USER_FAULT if isinstance(fault, SetupError) else BROKEN_OFF
+    except ModuleNotFoundError as missing:
+        if missing.name != "basicsr":
+            raise
+        _say(name, "expected BasicSR, found no module basicsr; pip install basicsr")
+        return USER_FAULT
     return 0
 
 

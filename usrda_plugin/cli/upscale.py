@@ -36,6 +36,7 @@ from usrda_plugin.interop import Identified, build, identify
 from usrda_plugin.runner.errors import SetupError
 from usrda_plugin.runner.options.inheritance import read_chain
 from usrda_plugin.runner.plugins import load_plugins
+from usrda_plugin.runner.threads import crowded_threads
 from usrda_plugin.weights import shown, shown_path
 
 
@@ -61,6 +62,9 @@ def run(chosen: argparse.Namespace) -> None:
     except (ValueError, OSError) as error:
         raise SetupError(str(error)) from error
     console.print(printable(_spelt(identified, upscaler)))
+    crowded = crowded_threads() if upscaler.engine.device.type == "cpu" else None
+    if crowded:
+        console.print(crowded)
     begun = time.perf_counter()
     report = _upscale(chosen, work.plan.jobs, upscaler, console)
     done = len(work.plan.jobs) - len(report.failures) - len(report.not_begun)

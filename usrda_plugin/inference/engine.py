@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from usrda_plugin.choices import Precision
+from usrda_plugin.compiling import keep_compiled_code_private
 
 DTYPES = {"fp32": torch.float32, "exact": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -34,6 +35,7 @@ class Engine:
 
     def compile(self) -> None:
         """Compile the network, repeated blocks one by one so that each kind is compiled once."""
+        keep_compiled_code_private()
         blocks = [block for module in self.network.modules() for block in _repeated(module)]
         for module in blocks or [self.network]:
             module.compile()

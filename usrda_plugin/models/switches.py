@@ -9,6 +9,7 @@ from basicsr.archs.rrdbnet_arch import RRDB
 from torch import nn
 
 from usrda_plugin.archs.blocks import Blocks, Checkpointing
+from usrda_plugin.compiling import keep_compiled_code_private
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 AMPERE = (8, 0)  # the first GPUs that compute in bf16 and TF32
@@ -49,6 +50,8 @@ class Switches(NamedTuple):
 
     def compile_blocks(self, network: nn.Module) -> None:
         """Compile a network's RRDB blocks where they stand; names of parameters stay."""
+        if self.compile:
+            keep_compiled_code_private()
         for module in network.modules() if self.compile else ():
             if isinstance(module, RRDB):
                 module.compile(dynamic=False)  # all blocks share one compilation

@@ -30,13 +30,15 @@ from usrda_plugin.runner.options import dump_options, load_options, notes_on
 from usrda_plugin.runner.plugins import load_plugins
 from usrda_plugin.runner.seams.options import command_line
 from usrda_plugin.runner.seams.registry import UnknownNameError
+from usrda_plugin.runner.threads import crowded_threads
 from usrda_plugin.runner.training import Claim, Stopped, StopWish, Training
+from usrda_plugin.runner.workers import what_workers_lack
 
 # what a person at the keyboard can mend: these need no traceback as long as nothing has been trained
 _FAULTS = (ValueError, OSError, UnknownNameError)
 
 
-AFTER_TEST = "testing stops; mend the disk, then test again"
+DISK = "mend the disk"
 # a disk that takes no more
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -118,14 +120,16 @@ def _run(
     substitutes = training.substitutes(runner) if training else {}
     progress = _Progress(substitutes.get("build_model", runner.build_model))
     footprint = Footprint(_folders(phase, options, "--debug" in flags, root))
-    with TemporaryDirectory(prefix="basicsr_options_") as folder:
+    with _told_without_traceback(lambda: True):
+        place = TemporaryDirectory(prefix="basicsr_options_")
+    with place as folder:
         resolved = Path(folder) / file_name
         dump_options(options, resolved)
         substitutes["parse_options"] = _reading(["-opt", str(resolved), *flags], runner.parse_options)
         with (
             _told_without_traceback(progress.before_training, footprint.withdraw),
             _clean_process(),
-            _ending_well(progress.before_training, training.way_on if training else lambda: AFTER_TEST),
+            _ending_well(progress.before_training, training.way_on if training else _after_test),
             lost_process_told(phase),
             _substituted(runner, **{**substitutes, "build_model": progress.build_model}),
         ):
@@ -133,7 +137,7 @@ def _run(
 
 
 @contextmanager
-def _ending_well(before_training: Callable[[], bool], way_on: Callable[[], str]) -> Iterator[None]:
+def _ending_well(before_training: Callable[[], bool], way_on: Callable[[str], str]) -> Iterator[None]:
     """End a training that was stopped as one that is done, and tell what it cannot go on from without a traceback."""
     try:
         yield
@@ -141,10 +145,17 @@ def _ending_well(before_training: Callable[[], bool], way_on: Callable[[], str])
         import_module("basicsr.utils").get_root_logger().info(f"Training {stopped}; go on with --auto_resume.")
     except TrainingDiverged as error:
         raise TrainingError(str(error)) from error
-    except OSError as error:
-        if before_training() or not (isinstance(error, SaveError) or error.errno in FULL):
+    except (OSError, RuntimeError) as error:
+        lack = what_workers_lack(error)
+        if lack is not None:
+            raise TrainingError(f"{lack.found}; {way_on(lack.remedy)}") from error
+        if before_training() or not (isinstance(error, SaveError) or getattr(error, "errno", None) in FULL):
             raise
-        raise TrainingError(f"{error}; {way_on()}") from error
+        raise TrainingError(f"{error}; {way_on(DISK)}") from error
+
+
+def _after_test(remedy: str) -> str:
+    return f"testing stops; {remedy}, then test again"
 
 
 def _innermost_module(error: BaseException) -> str:
@@ -167,7 +178,8 @@ class _Progress:
             if _innermost_module(error).startswith("basicsr.models."):
                 raise ValueError(f"{opt['model_type']} reads the option {error}, which is missing; add it") from error
             raise
-        for note in notes_on(opt):
+        crowded = crowded_threads() if opt.get("num_gpu") == 0 else None
+        for note in [*notes_on(opt), *[crowded] * bool(crowded)]:
             import_module("basicsr.utils").get_root_logger().warning(note)
         self._built = True
         return model

@@ -12,6 +12,7 @@ from usrda_plugin.runner.options.patches import check_patches
 from usrda_plugin.runner.options.registered import MODELS, NETWORKS, find
 from usrda_plugin.runner.options.review import Options, Review
 from usrda_plugin.runner.options.schema_data import dataset_model
+from usrda_plugin.runner.workers import MORE_SHARED, SHARED, free_shared_memory
 
 SCALE_ARGUMENTS = ("scale", "upscale")
 REAL_ESRGAN_CROP = 400  # what BasicSR's RealESRGANDataset cuts out of each image, in pixels
@@ -166,6 +167,17 @@ def _check_loader(review: Review, phase: str, dataset: Options) -> None:
             else "remove it; validation loads in the main process"
         )
         review.fault(("datasets", phase, "persistent_workers"), message, remedy)
+    batch, side = dataset.get("batch_size_per_gpu"), dataset.get("gt_size", review.opt.get("gt_size"))
+    if workers and isinstance(batch, int) and isinstance(side, int):
+        _check_shared_memory(review, phase, batch, side)
+
+
+def _check_shared_memory(review: Review, phase: str, batch: int, side: int) -> None:
+    """A batch has at least its HR patches, gray ones in float32, and goes through shared memory."""
+    needed, free = batch * side * side * 4, free_shared_memory()
+    if free is not None and free < needed:
+        message = f"loader processes need {needed} bytes or more for a batch in shared memory, {SHARED} has {free}"
+        review.fault(("datasets", phase, "num_worker_per_gpu"), message, MORE_SHARED)
 
 
 def _check_real_esrgan(review: Review) -> None:

@@ -83,14 +83,14 @@ class Sets:
             passed.append(f"checkpoint {number}: {fault}")
         return Found(None, tuple(passed))
 
-    def way_on(self) -> str:
-        """Say, where a disk takes no more, from which set training can go on, and how; or that there is none."""
+    def way_on(self, remedy: str) -> str:
+        """Say, where training has to stop, from which set it can go on after the remedy; or that there is none."""
         committed = self.iterations()
         whole = committed[-1] if committed else self.newest().iteration  # a set without manifest may do, as BasicSR's
         if whole is None:
-            return "training stops, and no checkpoint has been saved; mend the disk, then start again"
+            return f"training stops, and no checkpoint has been saved; {remedy}, then start again"
         last = f"the checkpoint of iteration {whole} is whole"
-        return f"training stops, {last}; mend the disk, then go on with --auto_resume"
+        return f"training stops, {last}; {remedy}, then go on with --auto_resume"
 
     def iterations(self) -> list[int]:
         """The iterations that have a manifest, oldest first."""

@@ -37,9 +37,9 @@ class Training:
         self.state: dict[str, Any] | None = None
         """BasicSR's training state from which the run goes on."""
 
-    def way_on(self) -> str:
-        """Say from which checkpoint the run can go on, or that there is none."""
-        return Sets.of(self.run.opt).way_on()
+    def way_on(self, remedy: str) -> str:
+        """Say from which checkpoint the run can go on after the remedy, or that there is none."""
+        return Sets.of(self.run.opt).way_on(remedy)
 
     def substitutes(self, runner: Any) -> Substitutes:
         """The functions and classes to be put into the module ``basicsr.train``."""
