@@ -10,7 +10,7 @@ from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from tests.data.planted import smooth
-from usrda_plugin.data.pictures import Picture, read_picture, write_picture
+from usrda_plugin.data.pictures import Metadata, Picture, left_out, read_picture, write_picture
 
 SMALL, LARGE = smooth(20, 30), smooth(60, 40)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -108,3 +108,25 @@ def test_frames_are_counted_and_the_first_is_read(kind: str, tmp_path: Path) -> 
     assert np.abs(picture.colour.astype(int) - SMALL).mean() < 20
     first.save(tmp_path / "b", kind)
     assert read_picture(tmp_path / "b").frames == 1
+
+
+@pytest.mark.parametrize(
+    ("picture", "lost"),
+    [
+        (Picture(SMALL), {}),
+        (Picture(SMALL, profile=SRGB), {}),
+        (Picture(SMALL, metadata=Metadata(gamma=45455)), {}),
+        (Picture(SMALL, metadata=Metadata(gamma=100_000, intent=0)), {}),
+        (Picture(SMALL.astype(np.uint16)), {".jpg": "16 bits", ".webp": "16 bits"}),
+        (Picture(SMALL, metadata=Metadata(gamma=100_000)), {".jpg": "gamma", ".webp": "gamma"}),
+        (Picture(SMALL, metadata=Metadata(text=(("Title", "sea"),))), {".jpg": "texts", ".webp": "texts"}),
+        (Picture(SMALL, metadata=Metadata(text=(("Comment", "sea"),))), {".webp": "texts"}),
+        (Picture(SMALL[..., 0], profile=SRGB), {".png": "colour profile", ".jpg": "colour profile"}),
+        (Picture(SMALL, profile=bytes(16) + b"CMYK" + bytes(108)), dict.fromkeys((".png", ".jpg", ".webp"), "profile")),
+    ],
+)
+def test_what_a_format_does_not_hold_is_listed(picture: Picture, lost: dict[str, str]) -> None:
+    for suffix in (".png", ".jpg", ".webp"):
+        found = left_out(Path(f"a{suffix}"), picture)
+        assert len(found) == (suffix in lost)
+        assert lost.get(suffix, "") in "".join(found)

@@ -56,3 +56,22 @@ def test_the_nearest_colour_that_is_seen_is_taken() -> None:
 def test_where_all_or_nothing_is_seen_nothing_changes(alpha: int) -> None:
     colour = np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8)
     assert carry_colours_outwards(colour, np.full((5, 6), alpha, np.uint8)) is colour
+
+
+class Veil(nn.Module):
+    """Answers a flat area with levels beside it, as a trained network does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=2, mode="nearest") * 0.9 + 0.04
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_is_fully_transparent_or_opaque_all_around_stays_so(deep: bool) -> None:
+    alpha = disc().astype(np.uint16) * 257 if deep else disc()
+    top = np.iinfo(alpha.dtype).max
+    result = upscale_picture(Upscaler(Veil(), device="cpu"), Picture(np.full((40, 40, 3), 9, alpha.dtype), alpha))
+    assert result.alpha is not None
+    assert (result.alpha[:4] == 0).all()
+    assert (result.alpha[30:50, 30:50] == top).all()
+    rim = (alpha > 0) & (alpha < top)
+    assert (result.alpha[::2, ::2][rim] > 0).all()

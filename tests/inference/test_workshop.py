@@ -257,6 +257,16 @@ def test_an_image_of_several_frames_is_told(
     assert noted == [(f"{n}.png", f"it has {n} frames or pages, of which the first is upscaled") for n in (2, 3)]
 
 
+def test_what_a_result_is_without_is_noted(
+    jobs: list[Job], upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = bytes(16) + b"CMYK" + bytes(108)
+    monkeypatch.setattr(workshop, "read_picture", lambda file: read_picture(file)._replace(profile=profile))
+    noted: list[str] = []
+    upscale_files(jobs[:1], upscaler, watcher=Watcher(note=lambda job, text: noted.append(text)))
+    assert noted == ["its result is without its colour profile, which does not fit its channels"]
+
+
 def test_quality_reaches_the_file(jobs: list[Job], upscaler: Upscaler, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     write_picture(tmp_path / "noise.png", Picture(noise))

@@ -16,11 +16,11 @@ import numpy as np
 from PIL import Image
 
 from usrda_plugin.choices import AlphaBy
-from usrda_plugin.data.pictures import Picture, check_size, read_picture, write_picture
+from usrda_plugin.data.pictures import Picture, check_size, left_out, read_picture, write_picture
 from usrda_plugin.inference.jobs import Job
 from usrda_plugin.inference.memory import NoRoomError, check_room, is_out_of_memory, no_room
 from usrda_plugin.inference.tiled import Progress
-from usrda_plugin.inference.transparency import carry_colours_outwards
+from usrda_plugin.inference.transparency import carry_colours_outwards, keep_plain_alpha
 from usrda_plugin.inference.upscaler import Upscaler
 
 AHEAD = 2  # images read before their turn
@@ -81,6 +81,9 @@ def upscale_files(
         picture = _settled(future, job, upscaler.scale, writer)
         if picture.frames > 1:
             watcher.note(job, f"it has {picture.frames} frames or pages, of which the first is upscaled")
+        lost = left_out(job.target, picture)
+        if lost:
+            watcher.note(job, f"its result is without {', '.join(lost)}")
         return upscale_picture(upscaler, picture, alpha_by, watcher.tiles)
 
     begun = 0
@@ -201,7 +204,8 @@ def upscale_picture(
     """The HR picture, with as many bits and channels and all else that the LR picture carries.
 
     Colours beneath full transparency are those of the nearest pixel that is seen. Alpha goes through the network as a
-    gray image, or is enlarged by bicubic interpolation. Raises ValueError for what the network does not take.
+    gray image, or is enlarged by bicubic interpolation; it stays 0 or full where it is so all around.
+    Raises ValueError for what the network does not take.
     """
     alpha = None if picture.alpha is None else _enlarge_alpha(upscaler, picture.alpha, alpha_by)
     colour = picture.colour if picture.alpha is None else carry_colours_outwards(picture.colour, picture.alpha)
@@ -213,7 +217,7 @@ def _enlarge_alpha(upscaler: Upscaler, alpha: np.ndarray, alpha_by: AlphaBy) -> 
     if alpha.min() == alpha.max():  # most often opaque all over
         return np.full((height, width), alpha.flat[0], alpha.dtype)
     if alpha_by == "network":
-        return upscaler.levels(alpha)
+        return keep_plain_alpha(alpha, upscaler.levels(alpha))
     return cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC)
 
 

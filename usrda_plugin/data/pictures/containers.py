@@ -11,20 +11,33 @@ import cv2
 from usrda_plugin.data.pictures import pillow
 from usrda_plugin.data.pictures.opencv import decode_by_opencv
 from usrda_plugin.data.pictures.picture import Header, Planes
-from usrda_plugin.data.pictures.quiet import without_foreign_lines
+from usrda_plugin.data.pictures.quiet import foreign_lines
 from usrda_plugin.data.pictures.refusal import cut_off, damaged, not_levels
 from usrda_plugin.data.pictures.tags import Read
 
-_CODESTREAM = b"\xff\x4f\xff\x51"
+_CODESTREAM, _CODESTREAM_END = b"\xff\x4f\xff\x51", b"\xff\xd9"
+_WEBP_PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 _JP2_HEAD = 2**16
 _NEVER_WRITTEN = 32  # zeros that no packing of these ends with
 
 
 def refuse_cut_webp(read: Read, length: int) -> None:
-    """Raise Refused where a WebP is shorter than it says, or ends in zeros."""
+    """Raise Refused where a WebP is shorter than it says, or its pixels end in zeros."""
     end = int.from_bytes(read(4, 8), "little") + 8
-    if end > length or not any(read(max(end - _NEVER_WRITTEN, 0), end)):
-        raise cut_off("WebP")
+    place = 12
+    while place + 8 <= end <= length:
+        kind, size = struct.unpack("<4sI", read(place, place + 8))
+        place += 8 + size + size % 2
+        if not kind.strip(b"\0") or (kind in _WEBP_PIXELS and _is_unwritten(read, place - size % 2)):
+            break
+    else:
+        if end <= length:
+            return
+    raise cut_off("WebP")
+
+
+def _is_unwritten(read: Read, end: int) -> bool:
+    return not any(read(max(end - _NEVER_WRITTEN, 0), end))
 
 
 def is_lossless_webp(content: bytes) -> bool:
@@ -52,28 +65,45 @@ def refuse_cut_bmp(read: Read, length: int) -> None:
 
 
 def refuse_cut_avif(read: Read, length: int) -> None:
-    """Raise Refused where a box of an AVIF is longer than the file, or its end was never written."""
+    """Raise Refused where a box of an AVIF is longer than the file, or its pixels end in zeros; zeros may follow it."""
     place = 0
     while place + 8 <= length:
-        size = int.from_bytes(read(place, place + 4), "big")
+        size, kind = struct.unpack(">I4s", read(place, place + 8))
+        if not size and not any(kind):
+            break
         if size == 1:
             size = int.from_bytes(read(place + 8, place + 16), "big")
         place = length if size == 0 else place + max(size, 8)
-    if place > length or not any(read(max(length - _NEVER_WRITTEN, 0), length)):
+        if kind == b"mdat" and _is_unwritten(read, place):
+            raise cut_off("AVIF")
+    if place > length or any(read(place, length)):
         raise cut_off("AVIF")
 
 
 def refuse_cut_gif(read: Read, length: int) -> None:
-    """Raise Refused where a GIF lacks its end, or the end lies far before zeros."""
-    if b";" not in read(max(length - 2, 0), length):
-        content = read(0, length).rstrip(b"\0")
-        if content[-1:] != b";":
-            raise cut_off("GIF")
+    """Raise Refused where the blocks of a GIF do not lead to its end; more may follow that."""
+    if read(max(length - 1, 0), length) == b";":
+        return
+    content = read(0, length)
+    place = 13 + _palette_bytes(content[10])
+    while content[place : place + 1] in (b"!", b","):
+        # an extension has its kind, a picture its place, size and palette, before its blocks
+        place += 2 if content[place] == ord("!") else 11 + _palette_bytes(content[place + 9])
+        while place < length and content[place]:
+            place += 1 + content[place]
+        place += 1
+    if content[place : place + 1] != b";":
+        raise cut_off("GIF")
+
+
+def _palette_bytes(flags: int) -> int:
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def refuse_cut_jpeg2000(read: Read, length: int) -> None:
-    """Raise Refused where a JPEG 2000 lacks its end."""
-    if read(max(length - 2, 0), length) != b"\xff\xd9" and b"\xff\xd9" not in read(0, length):
+    """Raise Refused where a JPEG 2000 lacks its end, or has zeros before it."""
+    is_last = read(max(length - 2, 0), length) == _CODESTREAM_END
+    if _is_unwritten(read, length - 2) if is_last else _CODESTREAM_END not in read(0, length):
         raise cut_off("JPEG 2000")
 
 
@@ -96,7 +126,7 @@ def planes_jpeg2000(content: bytes | memoryview, header: Header) -> Planes:
     """Decode all channels; by OpenCV where Pillow would leave 8 bits of 16."""
     if not header.detail:
         return pillow.planes(BytesIO(content), "JPEG2000")
-    with without_foreign_lines():
+    with foreign_lines():
         levels = decode_by_opencv(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if levels is None or levels.dtype != "uint16":
         raise damaged("JPEG 2000")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from io import BytesIO
@@ -13,6 +14,7 @@ import numpy as np
 from usrda_plugin.data.pictures import pillow
 from usrda_plugin.data.pictures.opencv import decode_by_opencv
 from usrda_plugin.data.pictures.picture import Header, Planes
+from usrda_plugin.data.pictures.quiet import foreign_lines
 from usrda_plugin.data.pictures.refusal import cut_off, damaged, not_levels, unread
 from usrda_plugin.data.pictures.tags import Read, orientation_of
 
@@ -21,9 +23,11 @@ _SCAN, _END, _EXIF = 0xDA, 0xD9, 0xE1
 _FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # baseline, extended, progressive, and these with arithmetic coding
 _FRAMES_UNREAD = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} - set(_FRAMES)
 _BETWEEN_SCANS = {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
-_GRAY = 128  # what libjpeg makes of blocks that are missing
 _TAIL = 32
-_OTHER = bytes(0x13 + 7 * number % 200 for number in range(64))
+# bytes between the last block and the end mark do no harm: some cameras leave a few there
+_DAMAGE = re.compile(rb"premature end|bad Huffman|bad arithmetic|instead of RST|Premature end|marker 0x(?!d9)")
+_LEFT_OVER = re.compile(rb"(\d+) extraneous bytes before marker 0xd9")
+_MOST_LEFT_OVER = 50  # of this many bytes one: of more, blocks took fewer bytes than they were written in
 
 
 class Detail(NamedTuple):
@@ -102,39 +106,41 @@ def end_of_scans(content: bytes | memoryview, scan: int) -> int | None:
 
 
 def quick(content: bytes | memoryview, header: Header, order: int) -> np.ndarray | None:
-    """Decode three channels in OpenCV's ``order``. Raises Refused where the rest is missing."""
-    end = _end(content, header)
-    levels = decode_by_opencv(content, order | cv2.IMREAD_IGNORE_ORIENTATION)
-    if levels is not None:
-        _refuse_missing_rest(content, end, levels)
-    return levels
+    """Decode three channels in OpenCV's ``order``. Raises Refused for what is damaged."""
+    return _heard(content, header, order)
 
 
 def planes(content: bytes | memoryview, header: Header) -> Planes:
     """Decode gray, colour or inks. Raises Refused for what is damaged."""
+    channels = header.detail.channels
+    levels = _heard(content, header, cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB)
+    if levels is None or channels == 4:  # OpenCV has a formula of its own for inks
+        return pillow.planes(BytesIO(content), "JPEG")
+    return Planes(levels)
+
+
+def _heard(content: bytes | memoryview, header: Header, order: int) -> np.ndarray | None:
+    """Decode by OpenCV; libjpeg fills what is missing and tells only the screen. Raises Refused where it does."""
+    flags = order | cv2.IMREAD_IGNORE_ORIENTATION
+    with foreign_lines() as heard:
+        levels = decode_by_opencv(content, flags)
+    left_over = _LEFT_OVER.search(heard.text)
+    if _DAMAGE.search(heard.text) or (left_over and int(left_over[1]) > len(content) // _MOST_LEFT_OVER):
+        raise damaged("JPEG", "its scans do not end as they should; a part is missing or of another file")
     end = _end(content, header)
-    found = pillow.planes(BytesIO(content), "JPEG")
-    _refuse_missing_rest(content, end, found.colour)
-    return found
+    tail = bytes(content[end - _TAIL : end])
+    if tail == tail[:1] * _TAIL:
+        with foreign_lines() as heard:
+            decode_by_opencv(b"".join((content[: end - _TAIL], END)), flags)
+        if not _DAMAGE.search(heard.text):  # these bytes are not of the picture, since it lacks nothing without them
+            raise damaged("JPEG", "its end is of another file, or was never written")
+    return levels
 
 
 def _end(content: bytes | memoryview, header: Header) -> int:
+    if content[-2:] == END:
+        return len(content) - 2
     end = end_of_scans(content, header.detail.scan)
     if end is None:
-        raise damaged("JPEG", "its scans do not end as they should; a part is missing or of another file")
+        raise cut_off("JPEG")
     return end
-
-
-def _refuse_missing_rest(content: bytes | memoryview, end: int, levels: np.ndarray) -> None:
-    """Raise Refused where scans end too early, or go on behind the last block: libjpeg tells it only to the screen."""
-    tail = bytes(content[end - _TAIL : end])
-    if (levels[-1, -1] == _GRAY).all():
-        # had all blocks been there, what follows them would change nothing
-        if _differs(levels, b"".join((content[:end], _OTHER, END))):
-            raise cut_off("JPEG")
-    elif tail == tail[:1] * _TAIL and not _differs(levels, b"".join((content[: end - _TAIL], END))):
-        raise damaged("JPEG", "its end is of another file, or was never written")
-
-
-def _differs(levels: np.ndarray, content: bytes) -> bool:
-    return not np.array_equal(pillow.planes(BytesIO(content), "JPEG").colour, levels)

@@ -21,6 +21,7 @@ _DESCRIBING = (270, 271, 272, 305, 306, 315, 33432)  # description, make, model,
 _CM_IN_INCH = 2.54
 _REDUCED_OR_MASK = 1 | 4
 _XMP_KEY = "XML:com.adobe.xmp"
+_RAW_PROFILE = "Raw profile type "  # EXIF, IPTC or a colour profile, by old programs: true of the old size alone
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>))\d")
 
 
@@ -43,8 +44,8 @@ def carried(content: bytes, header: Header) -> Carried:
         with pillow.opened(BytesIO(small), header.format) as image:
             info = image.info
             metadata = Metadata(
-                exif=_attempt(lambda: upright_exif(image.getexif())),
-                xmp=_xmp(info.get("xmp")),
+                exif=_attempt(lambda: upright_exif(_exif_of(image))),
+                xmp=_xmp(info.get("xmp"), header.orientation),
                 dpi=_dpi(info.get("dpi")),
                 text=tuple(_texts(image)),
                 gamma=_attempt(lambda: round(info["gamma"] * 100_000)),
@@ -78,6 +79,12 @@ def exif_of_size(block: bytes, height: int, width: int) -> bytes:
     return exif.tobytes().removeprefix(b"Exif\0\0")
 
 
+def _exif_of(image: Image.Image) -> Image.Exif:
+    """As Pillow reads it, but for an orientation that XMP alone says: no picture was turned by that."""
+    image.info = {key: words for key, words in image.info.items() if key not in ("xmp", _XMP_KEY)}
+    return image.getexif()
+
+
 def _of_tiff(content: bytes) -> Carried:
     def read(start: int, stop: int) -> bytes:
         return content[start:stop]
@@ -86,7 +93,9 @@ def _of_tiff(content: bytes) -> Carried:
     first = pages[0]
     frames = sum(not page.number(254, 0) & _REDUCED_OR_MASK for page in pages)
     metadata = Metadata(
-        exif=_attempt(lambda: _exif_of_tiff(content)), xmp=_xmp(first.bytes(_XMP)), dpi=_dpi_of_tiff(first)
+        exif=_attempt(lambda: _exif_of_tiff(content)),
+        xmp=_xmp(first.bytes(_XMP), first.number(ORIENTATION, 1)),
+        dpi=_dpi_of_tiff(first),
     )
     return Carried(first.bytes(_PROFILE) or None, metadata, max(frames, 1))
 
@@ -111,18 +120,19 @@ def _dpi_of_tiff(directory: Directory) -> tuple[float, float] | None:
 
 def _texts(image: Image.Image) -> Iterable[tuple[str, str]]:
     for key, text in getattr(image, "text", {}).items():
-        if key != _XMP_KEY:
+        if key != _XMP_KEY and not key.startswith(_RAW_PROFILE):
             yield str(key), str(text)
     comment = image.info.get("comment")
     if comment:
         yield "Comment", comment.decode("utf-8", errors="replace") if isinstance(comment, bytes) else str(comment)
 
 
-def _xmp(packet: bytes | str | None) -> bytes | None:
+def _xmp(packet: bytes | str | None, orientation: int) -> bytes | None:
+    """The packet; its orientation, by which no picture is turned, is 1 where EXIF's was another one."""
     if not packet:
         return None
     packet = packet.encode() if isinstance(packet, str) else packet
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", packet)
+    return packet if orientation == 1 else _XMP_ORIENTATION.sub(rb"\g<1>1", packet)
 
 
 def _dpi(found: Any) -> tuple[float, float] | None:

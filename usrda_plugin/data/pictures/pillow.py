@@ -12,7 +12,7 @@ from PIL import Image
 from usrda_plugin.data.pictures.picture import Header, Planes
 from usrda_plugin.data.pictures.quiet import without_warnings
 from usrda_plugin.data.pictures.refusal import Refused, damaged, not_levels, unread
-from usrda_plugin.data.pictures.tags import ORIENTATION
+from usrda_plugin.data.pictures.tags import orientation_of
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def opened(file: IO[bytes], kind: str) -> Iterator[Image.Image]:
 def look(file: IO[bytes], kind: str) -> Header:
     """Read the header of a file whose levels have 8 bits."""
     with opened(file, kind) as image:
-        return Header(kind, image.height, image.width, image.getexif().get(ORIENTATION, 1))
+        return Header(kind, image.height, image.width, orientation_of(image.info.get("exif") or b""))
 
 
 def planes(file: IO[bytes], kind: str) -> Planes:

@@ -13,6 +13,7 @@ import numpy as np
 from usrda_plugin.data.pictures import pillow
 from usrda_plugin.data.pictures.opencv import decode_by_opencv
 from usrda_plugin.data.pictures.picture import Header, Planes
+from usrda_plugin.data.pictures.quiet import foreign_lines
 from usrda_plugin.data.pictures.refusal import damaged
 from usrda_plugin.data.pictures.tags import Read, orientation_of
 
@@ -24,6 +25,9 @@ _DEPTHS = {_GRAY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GRAY
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _SILENT = (b"pHYs", b"tIME")  # of which libpng says nothing
 _TAIL = 4096
+_TEXTS = (b"tEXt", b"zTXt")
+_RAW_EXIF = b"Raw profile type exif\0"
+_LONGEST_RAW_EXIF = 2**18
 
 
 class Chunk(NamedTuple):
@@ -75,7 +79,8 @@ def look(read: Read, length: int) -> Header:
 def quick(content: bytes | memoryview, header: Header, order: int) -> np.ndarray | None:
     """Decode 8 bit RGB without alpha, channels in OpenCV's ``order``; None, or Refused, for what is damaged."""
     plain = content if header.detail.is_plain else _essence(content, chunks(content))
-    return decode_by_opencv(plain, order | cv2.IMREAD_IGNORE_ORIENTATION)
+    with foreign_lines():  # what is wrong is told by name, once all parts are looked at
+        return decode_by_opencv(plain, order | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
 def planes(content: bytes | memoryview, header: Header) -> Planes:
@@ -86,7 +91,8 @@ def planes(content: bytes | memoryview, header: Header) -> Planes:
     key = next((bytes(content[part.start + 8 : part.stop - 4]) for part in parts if part.kind == b"tRNS"), b"")
     if detail.model == _PALETTE:
         return _of_palette(content, has_alpha=bool(key))
-    levels = decode_by_opencv(_essence(content, parts), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    with foreign_lines():
+        levels = decode_by_opencv(_essence(content, parts), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if levels is None:
         raise damaged("PNG")
     if detail.model in (_GRAY_ALPHA, _RGB_ALPHA):
@@ -131,9 +137,20 @@ def _before_pixels(read: Read, length: int) -> tuple[bytes, set[bytes]]:
             break
         if kind == b"eXIf":
             exif = read(place + 8, place + 8 + size)
+        elif kind in _TEXTS and read(place + 8, place + 8 + len(_RAW_EXIF)) == _RAW_EXIF:
+            exif = exif or _raw_exif(kind, read(place + 8 + len(_RAW_EXIF), place + 8 + size))
         kinds.add(kind)
         place += 12 + size
     return exif or _behind_pixels(read(max(length - _TAIL, 0), length)), kinds
+
+
+def _raw_exif(kind: bytes, text: bytes) -> bytes:
+    """EXIF as ImageMagick wrote it before PNG had a part for it: a text of hexadecimal digits behind two lines."""
+    try:
+        text = zlib.decompressobj().decompress(text[1:], _LONGEST_RAW_EXIF) if kind == b"zTXt" else text
+        return bytes.fromhex("".join(text.decode("latin-1").split("\n")[3:]))
+    except (ValueError, zlib.error):
+        return b""
 
 
 def _behind_pixels(tail: bytes) -> bytes:

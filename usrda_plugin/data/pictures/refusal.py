@@ -39,7 +39,8 @@ def damaged(kind: str, why: str = "") -> Refused:
 
 def cut_off(kind: str) -> Refused:
     """A file whose rest is missing."""
-    return Refused(f"expected an image, found a {kind} that is cut off; {COPY_AGAIN}")
+    article = "an" if kind[0] == "A" else "a"
+    return Refused(f"expected an image, found {article} {kind} that is cut off; {COPY_AGAIN}")
 
 
 def unread(what: str, remedy: str = CONVERT) -> Refused:
@@ -77,6 +78,13 @@ _KNOWN: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
         (rb"\x8bJNG", "a JNG image", CONVERT),
         (rb"\x0a[\x00\x02-\x05]\x01[\x01\x02\x04\x08]", "a PCX image", CONVERT),
         (rb"\0\0[\x01\x02]\0[^\0]\0", "an icon (ICO, CUR)", CONVERT),
+        (rb"icns", "an icon (ICNS)", CONVERT),
+        (rb"BLP[12]", "a BLP texture", CONVERT),
+        (rb"\x59\xa6\x6a\x95", "a Sun raster image", CONVERT),
+        (rb"(DanM|LinS)", "an MSP image", CONVERT),
+        (rb"Image type: ", "an IM image", CONVERT),
+        (rb"/\* XPM \*/", "an XPM image", CONVERT),
+        (rb"(/\*.*\*/\s*)?#define \S+_width ", "an XBM image", CONVERT),
         (rb"SIMPLE  =", "a FITS image", CONVERT),
         (rb".{128}DICM", "a DICOM image", CONVERT),
         (rb"\x93NUMPY", "a NumPy array", "save it as PNG"),

@@ -35,6 +35,8 @@ class Directory:
         start = struct.calcsize(counter)
         (count,) = struct.unpack(order + counter, read(place, place + start))
         body = read(place + start, place + start + min(count, 65535) * entry)
+        if len(body) < min(count, 65535) * entry:
+            raise struct.error("it ends within its tags")
         self.fields: dict[int, Field] = {}
         for number in range(len(body) // entry):
             tag, kind = struct.unpack_from(order + "HH", body, number * entry)
@@ -101,5 +103,9 @@ def orientation_of(exif: bytes) -> int:
         found = directories(lambda start, stop: block[start:stop])
     except (struct.error, ValueError):
         return 1
-    told = found[0].number(ORIENTATION, 1) if found else 1
-    return told if 1 <= told <= 8 else 1
+    return upright_if_unknown(found[0].number(ORIENTATION, 1)) if found else 1
+
+
+def upright_if_unknown(orientation: int) -> int:
+    """Return an EXIF orientation of 1 to 8, and 1 for what is none."""
+    return orientation if 1 <= orientation <= 8 else 1

@@ -17,9 +17,9 @@ import numpy as np
 from usrda_plugin.data.pictures import pillow
 from usrda_plugin.data.pictures.opencv import refuse_large
 from usrda_plugin.data.pictures.picture import Header, Planes, ink_to_rgb, straightened
-from usrda_plugin.data.pictures.quiet import without_foreign_lines
+from usrda_plugin.data.pictures.quiet import foreign_lines
 from usrda_plugin.data.pictures.refusal import Refused, cut_off, damaged, not_levels, unread
-from usrda_plugin.data.pictures.tags import BIG, LITTLE, ORIENTATION, Directory, Read, directories
+from usrda_plugin.data.pictures.tags import BIG, LITTLE, ORIENTATION, Directory, Read, directories, upright_if_unknown
 
 STARTS = LITTLE + BIG
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _PACKING, _MODEL, _FILL = 254, 256, 257, 258, 259, 262, 266
@@ -34,6 +34,7 @@ _MODELS |= {34892: "a camera's raw samples", 32844: "logarithmic levels", 32845:
 _PLAIN, _FAX, _OLD_JPEG, _JPEG, _DEFLATE = 1, (2, 3, 4), 6, 7, (8, 32946)
 _KINDS_OF_SAMPLES = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _MULTIPLIED, _STRAIGHT = 1, 2
+_MOST_BITS = 128  # of a sample that any program writes
 
 
 class Layout(NamedTuple):
@@ -80,8 +81,11 @@ def look(read: Read, length: int) -> Header:
         raise cut_off("TIFF")
     if layout.packing != _PLAIN and not any(read(places[-1] + lengths[-1] - 32, places[-1] + lengths[-1])):
         raise cut_off("TIFF")  # no packing ends with so many zeros
-    orientation = directory.number(ORIENTATION, 1)
-    return Header("TIFF", height, width, orientation if 1 <= orientation <= 8 else 1, detail=layout)
+    header = Header("TIFF", height, width, upright_if_unknown(directory.number(ORIENTATION, 1)), detail=layout)
+    if not layout.is_by_libtiff:
+        return header
+    upright_height, upright_width = header.upright_size  # Pillow gives it upright
+    return header._replace(height=upright_height, width=upright_width, orientation=1)
 
 
 def planes(content: bytes | memoryview, header: Header) -> Planes:
@@ -89,13 +93,19 @@ def planes(content: bytes | memoryview, header: Header) -> Planes:
     layout: Layout = header.detail
     refuse_large(header.height, header.width)
     if layout.is_by_libtiff:
-        with without_foreign_lines():
-            found = pillow.planes(BytesIO(content), "TIFF")
-        if found.colour.shape[:2] != (header.height, header.width):
-            raise damaged("TIFF")
-        return found
+        return _by_libtiff(content)
     samples = _samples(content, header, layout)
     return _as_planes(samples, layout)
+
+
+def _by_libtiff(content: bytes | memoryview) -> Planes:
+    """Decode what libtiff unpacks; it goes on where codes make no sense, and tells it only to the screen."""
+    with foreign_lines() as heard, pillow.opened(BytesIO(content), "TIFF") as image:
+        image.info.pop("xmp", None)  # where Pillow looks for an orientation if no tag says one
+        found = pillow.planes_of(image)
+    if found is None or heard.text:
+        raise damaged("TIFF", "its pixels cannot be unpacked")
+    return found
 
 
 def _layout(directory: Directory, order: str) -> Layout:
@@ -104,6 +114,8 @@ def _layout(directory: Directory, order: str) -> Layout:
     kinds = set(directory.numbers(_SAMPLES)) - {1, 4}
     if directory.numbers(_DNG) or (directory.number(_SUBFILE, 0) & 1 and directory.numbers(_SUB_DIRECTORIES)):
         raise unread("a camera's raw file", "export it as PNG, JPEG or TIFF")
+    if model < 0 or max(bits) > _MOST_BITS:
+        raise damaged("TIFF", "its tags")
     if kinds or max(bits) > 16:
         raise not_levels(f"{max(bits)} bit {_KINDS_OF_SAMPLES.get(next(iter(kinds), 0), 'integer')} ones")
     if model not in _COLOURS:
@@ -203,13 +215,16 @@ def _unpack(packed: bytes, rows: int, row_bytes: int, layout: Layout) -> bytes:
         return packed
     if layout.packing in _DEFLATE and fill == 1:
         try:
-            return zlib.decompressobj().decompress(packed, rows * row_bytes)
+            unpacker = zlib.decompressobj()
+            raw = unpacker.decompress(packed, rows * row_bytes)
+            unpacker.decompress(unpacker.unconsumed_tail, 1)  # looks at the checksum
+            return raw
         except zlib.error:
             raise damaged("TIFF", "its pixels cannot be unpacked") from None
     # libtiff unpacks it as bytes of gray, so that it leaves samples alone
     file = BytesIO(_gray_tiff(packed, rows, row_bytes, layout.packing, fill))
     try:
-        with without_foreign_lines():
+        with foreign_lines():
             return pillow.planes(file, "TIFF").colour.tobytes()
     except Refused:
         why = f"its pixels cannot be unpacked; they are packed in the way {layout.packing}"

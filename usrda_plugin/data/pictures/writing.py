@@ -26,6 +26,7 @@ LARGEST_SIDE = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}
 _SIGNATURE_AND_HEADER = 33  # bytes of a PNG before its first optional chunk
 _LONGEST_SEGMENT = 65_500  # of a JPEG
 _INCH = 0.0254  # metres
+_SRGB_GAMMA, _SRGB_CHROMATICITIES = 45455, (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 
 
 def check_size(file: Path, height: int, width: int) -> None:
@@ -53,6 +54,25 @@ def write_picture(file: Path, picture: Picture, *, quality: int | None = None) -
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def left_out(file: Path, picture: Picture) -> list[str]:
+    """List, in words, what a picture carries and a file of that suffix does not hold."""
+    suffix, metadata = file.suffix.lower(), picture.metadata
+    is_png = suffix == ".png"
+    is_gray = picture.colour.ndim == 2 and (picture.alpha is None if is_png else suffix != ".webp")
+    has_own_colours = metadata.intent is None and (
+        metadata.gamma not in (None, _SRGB_GAMMA) or metadata.chromaticities not in (None, _SRGB_CHROMATICITIES)
+    )
+    texts = [key for key, _ in metadata.text if key != "Comment" or suffix == ".webp"]
+    lost = {
+        "its 16 bits": not is_png and picture.colour.dtype == np.uint16,
+        "its colour profile, which does not fit its channels": bool(picture.profile)
+        and _fitting_profile(picture, gray=is_gray) is None,
+        "its gamma and chromaticities": not is_png and has_own_colours,
+        "its texts": not is_png and bool(texts),
+    }
+    return [words for words, is_lost in lost.items() if is_lost]
 
 
 def encode_picture(file: Path, picture: Picture, quality: int | None = None) -> bytes:
