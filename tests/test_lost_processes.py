@@ -94,17 +94,20 @@ def test_a_run_that_has_lost_a_process_goes_on_as_if_it_had_not(place: Path, tmp
     assert launcher.returncode != 0
 
 
-def test_a_signal_to_all_processes_saves_at_the_same_iteration_and_ends_well(place: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_to_all_processes_saves_at_the_same_iteration_and_ends_well(
+    place: Path, number: signal.Signals
+) -> None:
     endless = ("--force_yml", "train:total_iter=100000", "logger:use_tb_logger=false")
     with started(place, 2, *TRAIN, *endless) as launcher:
         while not (place / "sums1.txt").exists():
             assert launcher.poll() is None, launcher.communicate()
             time.sleep(0.05)
         for worker in workers_of(launcher.pid):
-            os.kill(worker, signal.SIGTERM)
+            os.kill(worker, number)
         _, told = launcher.communicate(timeout=A_MINUTE)
     assert launcher.returncode == 0, told
-    stopped = re.search(r"stopped by SIGTERM after iteration (\d+); go on with --auto_resume", newest_log(place))
+    stopped = re.search(rf"stopped by {number.name} after iteration (\d+); go on with", newest_log(place))
     assert stopped
     assert [len(lines) for lines in noted(place, "sums")] == [int(stopped[1])] * 2
     assert (place / f"experiments/two/training_states/{stopped[1]}.json").is_file()

@@ -128,6 +128,23 @@ def test_a_resumed_run_that_cannot_start_leaves_no_log_behind(start: Callable[..
     with pytest.raises(SetupError):
         start(pipeline)
     assert sorted(path.name for path in earlier.iterdir()) == ["net.pth", "notes.txt", "older.yml", "train_run_1.log"]
+    assert (earlier / "older.yml").read_text() == "older", "the options with which the run was trained"
+
+
+def test_a_resumed_run_that_cannot_start_leaves_nothing_on_tensorboard(
+    start: Callable[..., None], tmp_path: Path
+) -> None:
+    board = tmp_path / "tb_logger" / "run"
+    board.mkdir(parents=True)
+    (board / "events.out.tfevents.1").write_text("older")
+
+    def pipeline(root: str) -> None:
+        (board / "events.out.tfevents.2").write_text("newer")
+        raise ValueError("a damaged training state")
+
+    with pytest.raises(SetupError):
+        start(pipeline)
+    assert [path.name for path in board.iterdir()] == ["events.out.tfevents.1"]
 
 
 @pytest.mark.parametrize("fault", [ValueError("shape"), FileNotFoundError("image"), RuntimeError("bug")])

@@ -53,6 +53,13 @@ def test_the_average_is_preferred_then_params_then_the_only_ones(
     assert found.key == key
 
 
+def test_numbers_beside_a_network_are_not_taken_for_it(tmp_path: Path) -> None:
+    numbers = {"epoch": torch.tensor(3), "mean": {"rgb": torch.zeros(3)}, "params_ema": {"decay": torch.tensor(0.9)}}
+    for name in ("net", "of_somebody", "params"):
+        found = read_weights(saved(tmp_path, {**numbers, name: {"conv.w": ONE["w"]}}))
+        assert (list(found.weights), found.key) == (["conv.w"], name)
+
+
 def test_safetensors_hold_weights_and_a_description_in_their_metadata(tmp_path: Path) -> None:
     description = {"type": "RRDBNet", "scale": 2}
     save_file(ONE, tmp_path / "flat.safetensors", {"network": json.dumps(description)})

@@ -169,12 +169,28 @@ def test_content_counts_and_the_name_of_a_file_does_not(tmp_path: Path) -> None:
 )
 def test_a_critic_or_a_state_is_told_with_the_file_to_give(critic: nn.Module | None, tmp_path: Path) -> None:
     state = {"epoch": 0, "iter": 4, "optimizers": [{"state": {0: {"exp_avg": torch.zeros(2)}}}], "schedulers": []}
-    content = state if critic is None else {"params": critic.state_dict()}
-    for attempt in (lambda: open_network(saved(tmp_path, content)), lambda: fit(rrdbnet(), content, "params")):
-        with pytest.raises(ValueError, match=r"net_g_\*\.pth") as refusal:
-            attempt()
-        assert str(refusal.value).count("net_g_*.pth") == 1
-        assert ("training state" if critic is None else "critic") in str(refusal.value)
+    weights = {} if critic is None else critic.state_dict()
+    for layout in (dict, prefixed("module"), prefixed("net_d", "module")):
+        content = {"params": layout(weights)} if weights else state
+        file = saved(tmp_path, content)
+        attempts = (lambda read: open_network(read), lambda read: fit(rrdbnet(), read_tensors(read), "params"))
+        for attempt in attempts:
+            with pytest.raises(ValueError, match=r"net_g_\*\.pth") as refusal:
+                attempt(file)
+            assert str(refusal.value).count("net_g_*.pth") == 1
+            assert ("training state" if critic is None else "critic") in str(refusal.value)
+
+
+def test_a_critic_that_wants_another_is_not_sent_to_the_generator() -> None:
+    with pytest.raises(MisfitError, match="expected weights of USRDADiscriminator, found others; missing") as refusal:
+        fit(USRDADiscriminator(3, 4), {"params": UNetDiscriminatorSN(3, 4).state_dict()}, "params")
+    assert refusal.value.remedy == ""
+
+
+def test_a_critic_beside_a_network_that_is_not_known_is_not_what_is_told(tmp_path: Path) -> None:
+    critic = prefixed("net_d")(USRDADiscriminator(3, 4).state_dict())
+    with pytest.raises(ValueError, match=r"found others \(.*; name the network by"):
+        open_network(saved(tmp_path, {**critic, "net_g.strange.weight": torch.zeros(3)}))
 
 
 def test_numbers_that_are_none_and_whole_numbers_for_fractions_are_refused() -> None:
@@ -182,5 +198,8 @@ def test_numbers_that_are_none_and_whole_numbers_for_fractions_are_refused() -> 
     broken = {**weights, "conv_hr.bias": torch.full((6,), float("nan"))}
     with pytest.raises(MisfitError, match=r"NaN or infinity in 1 of .*conv_hr\.bias"):
         fit(rrdbnet(), broken, "params")
+    too_large = {**weights, "conv_hr.bias": torch.full((6,), 1e39, dtype=torch.float64)}
+    with pytest.raises(MisfitError, match=r"range of float32, found NaN or infinity in 1 of .*conv_hr\.bias"):
+        fit(rrdbnet(), too_large, "params")
     with pytest.raises(MisfitError, match=r"other type: conv_hr\.bias torch\.int8 for torch\.float32"):
         fit(rrdbnet(), {**weights, "conv_hr.bias": torch.zeros(6, dtype=torch.int8)}, "params")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from basicsr.archs.rrdbnet_arch import RRDBNet
+from safetensors.torch import save_file
 from torch import nn
 
 from tests.models.test_usrda_model import build
@@ -20,7 +21,7 @@ from usrda_plugin.interop import identify, open_network
 from usrda_plugin.losses.vgg import load_vgg
 from usrda_plugin.metrics.alexnet import read_alexnet
 from usrda_plugin.runner.options import weights_fit
-from usrda_plugin.weights import UnreadableFileError, read_tensors
+from usrda_plugin.weights import UnreadableFileError, limits, read_tensors, reading
 
 Reader = Callable[[Path], object]
 
@@ -139,7 +140,15 @@ def test_what_is_no_file_of_tensors_is_told_by_name(reader: str, readers: dict[s
     torch.save([torch.zeros(2)], tmp_path / "list.pth")
     with pytest.raises(ValueError, match=r"list\.pth: expected tensors by name, found something else \(a list\)"):
         readers[reader](tmp_path / "list.pth")
-    for missing, found in ((tmp_path, "a folder"), (tmp_path / "none.pth", "no such file")):
+    for missing, found in (
+        (tmp_path, "a folder"),
+        (tmp_path / "none.pth", "no such file"),
+        (tmp_path / "list.pth" / "net.pth", "no such file"),
+        (tmp_path / ("a" * 300), "a name that is too long"),
+        (Path("~nobody_of_that_name/net.pth"), "no such file"),
+    ):
+        if reader == "training state" and missing.parent != tmp_path:
+            continue  # of the run's own folder alone
         with pytest.raises(FileNotFoundError, match=found):
             readers[reader](missing)
 
@@ -230,3 +239,28 @@ def test_numbers_of_niqe_hold_no_objects(tmp_path: Path) -> None:
     with np.load(file) as held, pytest.raises(ValueError, match="allow_pickle=False"):
         held["mu"]
     assert not mark.exists()
+
+
+def test_a_file_that_the_system_does_not_give_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    file = tmp_path / "net.pth"
+    torch.save({"w": torch.zeros(2)}, file)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(
+        UnreadableFileError, match=r"net\.pth: .*cannot be read \(Permission denied\); see that you may"
+    ):
+        read_tensors(file)
+
+
+def test_what_safetensors_cannot_give_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_file({"w": torch.zeros(2)}, tmp_path / "net.pth")
+    monkeypatch.setattr(limits, "free_memory", lambda: 0)
+    monkeypatch.setattr(limits, "SMALL", 0)
+    with pytest.raises(UnreadableFileError, match="GiB of memory"):
+        read_tensors(tmp_path / "net.pth")
+    monkeypatch.undo()
+    monkeypatch.setattr(reading, "safe_open", lambda *_, **__: 1 / 0)
+    with pytest.raises(UnreadableFileError, match="damaged or other file"):
+        read_tensors(tmp_path / "net.pth")

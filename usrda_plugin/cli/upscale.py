@@ -36,6 +36,7 @@ from usrda_plugin.interop import Identified, build, identify
 from usrda_plugin.runner.errors import SetupError
 from usrda_plugin.runner.options.inheritance import read_chain
 from usrda_plugin.runner.plugins import load_plugins
+from usrda_plugin.weights import shown, shown_path
 
 
 class Work(NamedTuple):
@@ -162,12 +163,12 @@ def _spelt(identified: Identified, upscaler: Upscaler) -> str:
         "file": "as the file says",
         "weights": "recognised by its weights",
     }
-    below = f" below {identified.key!r}" if identified.key else ""
+    below = f" below '{shown(identified.key)}'" if identified.key else ""
     engine, tiled = upscaler.engine, upscaler.tiled
     cut = "whole images" if tiled.size == "none" else f"overlap {tiled.overlap}"
     return (
-        f"{identified.file}{below}: {identified.description['type']} x{upscaler.scale}, {told[identified.told_by]};"
-        f" {engine.device}, {engine.precision}, {cut}"
+        f"{shown_path(identified.file)}{below}: {identified.description['type']} x{upscaler.scale},"
+        f" {told[identified.told_by]}; {engine.device}, {engine.precision}, {cut}"
     )
 
 

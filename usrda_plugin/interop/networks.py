@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,21 +23,25 @@ from usrda_plugin.weights import (
     MisfitError,
     choose,
     fit,
+    quoted,
     read_tensors,
     recognise,
     shown,
     shown_path,
+    tensors_in,
 )
 
 ToldBy = Literal["option file", "file", "weights"]
 PLAIN = (bool, int, float, str, type(None))
-# what a file may describe by itself, and the arguments that are text: a network of these opens no other file
-DESCRIBED: dict[str, tuple[str, ...]] = {
-    "USRDANet": ("encoder",),
-    "USRDABicubic": (),
-    "RRDBNet": (),
-    "SRVGGNetCompact": ("act_type",),
+# what a file may describe by itself, and the arguments that are text with their values: none opens another file
+DESCRIBED: dict[str, dict[str, tuple[str, ...]]] = {
+    "USRDANet": {"encoder": ("conv", "rrdb", "trunk")},
+    "USRDABicubic": {},
+    "RRDBNet": {},
+    "SRVGGNetCompact": {"act_type": ("prelu", "relu", "leakyrelu")},
 }
+# channels, layers and scales in a file's own description; two layers of so many channels are 300 MiB
+LARGEST = 2**12
 
 
 class Identified(NamedTuple):
@@ -69,7 +75,7 @@ def identify(
     """Read a file of weights and say which network they belong to; arguments and errors as of ``open_network``."""
     path = Path(file)
     content = read_tensors(path)
-    own = content.pop(NETWORK, None) if not _holds_tensors(content.get(NETWORK)) else None
+    own = content.pop(NETWORK, None) if not any(tensors_in([content.get(NETWORK)])) else None
     try:
         weights, key = choose(content, param_key)
         if description is not None:
@@ -83,27 +89,28 @@ def identify(
     return Identified(path, recognised, "weights", named, key)
 
 
-def _holds_tensors(value: object) -> bool:
-    return isinstance(value, Tensor) or (
-        isinstance(value, Mapping) and any(_holds_tensors(each) for each in value.values())
-    )
-
-
 def _check_own(description: Description) -> None:
-    """Refuse what a file says of itself where building it might do more than compute: open a file, or download one."""
+    """Refuse what a file says of itself where building it might do more than compute: open a file, or take memory."""
     kind = description.get("type")
-    if not isinstance(kind, str) or kind not in dict(iter(ARCH_REGISTRY)):
+    remedy = "name the network by an option file that has network_g: --opt FILE"
+    if not isinstance(kind, str) or _registered(kind) is None:
         return  # it is told below that there is no such network
     if kind not in DESCRIBED:
-        raise ValueError(
-            f"expected a description of {', '.join(DESCRIBED)}, found one of {shown(kind)}, which a file cannot ask"
-            " for by itself; name the network by an option file that has network_g: --opt FILE"
-        )
-    texts = [key for key, value in description.items() if isinstance(value, str) and key != "type"]
-    strange = [key for key in texts if key not in DESCRIBED[kind]]
-    if strange:
-        raise ValueError(f"expected plain values, found text in {shown(strange[0])!r}, which is no plain value"
-                         " there; name the network by an option file that has network_g: --opt FILE")  # fmt: skip
+        raise ValueError(f"expected a description of {', '.join(DESCRIBED)}, found one of {_value(kind)}, which a file"
+                         f" cannot ask for by itself; {remedy}")  # fmt: skip
+    for key, value in description.items():
+        expected = _expected(DESCRIBED[kind].get(key, ()), value)
+        if key != "type" and expected:
+            raise ValueError(f"expected {expected} for {shown(key)!r} in the file's own description, found"
+                             f" {_value(value)}, no plain value there; {remedy}")  # fmt: skip
+
+
+def _expected(texts: tuple[str, ...], value: object) -> str:
+    """What the value of a file's own description should be instead; "" where it is harmless."""
+    if isinstance(value, str) or not isinstance(value, PLAIN):
+        allowed = isinstance(value, str) and value in texts
+        return "" if allowed else f"one of {', '.join(texts)}" if texts else "a number"
+    return f"0 to {LARGEST}" if isinstance(value, int) and not 0 <= value <= LARGEST else ""
 
 
 def build(identified: Identified) -> nn.Module:
@@ -114,11 +121,8 @@ def build(identified: Identified) -> nn.Module:
     _check_arguments(path, network_class, arguments)
     remedy = "name the right network by --opt FILE" if told_by != "option file" else "give its own option file"
     try:
-        if told_by != "option file":
-            # first without memory, so that a file cannot ask for more than it holds
-            with limited(weights), torch.device("meta"):
-                fit(_construct(path, network_class, arguments), weights, None)
-        network = _construct(path, network_class, arguments)
+        with limited(weights) if told_by != "option file" else nullcontext():
+            network = _construct(path, network_class, arguments)
         fitting = fit(network, weights, None)
     except MisfitError as misfit:
         said = f"expected weights of {_spelt(description)}, found"
@@ -128,12 +132,17 @@ def build(identified: Identified) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
+def _registered(name: object) -> Callable[..., nn.Module] | None:
+    """The network of a name; BasicSR lists some of its own with its name behind theirs."""
+    registered: dict[object, Callable[..., nn.Module]] = dict(iter(ARCH_REGISTRY))
+    return registered.get(name) or registered.get(f"{name}_basicsr") if isinstance(name, str) else None
+
+
 def _find(path: Path, name: object) -> Callable[..., nn.Module]:
-    registered: dict[str, Callable[..., nn.Module]] = dict(iter(ARCH_REGISTRY))
-    for candidate in (name, f"{name}_basicsr"):
-        if isinstance(candidate, str) and candidate in registered:
-            return registered[candidate]
-    near = get_close_matches(str(name), registered, n=1)
+    found = _registered(name)
+    if found is not None:
+        return found
+    near = get_close_matches(shown(name), dict(iter(ARCH_REGISTRY)), n=1)
     remedy = f"did you mean {near[0]!r}?" if near else "load the plugin that has it: --plugin MODULE"
     raise ValueError(f"{shown_path(path)}: expected a registered network, found type {_value(name)}; {remedy}")
 
@@ -141,7 +150,8 @@ def _find(path: Path, name: object) -> Callable[..., nn.Module]:
 def _check_arguments(path: Path, network_class: Callable[..., nn.Module], arguments: dict[str, Any]) -> None:
     parameters = inspect.signature(network_class).parameters
     name = network_class.__name__
-    faults = [f"it takes no {shown(key)!r}" for key in arguments if key not in parameters]
+    strange = [key for key in arguments if key not in parameters]
+    faults = [f"it takes no {quoted(strange)}"] if strange else []
     faults += [
         f"{key!r} is missing" for key, p in parameters.items()
         if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and key not in arguments
@@ -169,11 +179,13 @@ def _fits(value: object, default: object) -> bool:
 
 def _construct(path: Path, network_class: Callable[..., nn.Module], arguments: dict[str, Any]) -> nn.Module:
     try:
-        with torch.random.fork_rng(devices=[]):  # opening a file is no random event
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():  # opening a file is no random event
+            warnings.simplefilter("ignore")  # of weights without numbers, which then do not fit
             return network_class(**arguments)
-    except (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, AssertionError) as error:
+    except Exception as error:  # arguments that a network does not check fail wherever they first make no sense
         spelt = _spelt({"type": network_class.__name__, **arguments})
-        raise ValueError(f"{shown_path(path)}: {spelt} cannot be built: {error}") from None
+        reason = shown(str(error).partition("\n")[0], 300) or type(error).__name__
+        raise ValueError(f"{shown_path(path)}: {spelt} cannot be built: {reason}") from None
 
 
 def _spelt(description: Mapping[str, Any]) -> str:
@@ -186,5 +198,5 @@ def _value(value: object) -> str:
     if isinstance(value, str):
         return repr(shown(value))
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value[:5]))}]"
+        return f"[{', '.join(map(shown, value[:5]))}]"
     return str(value) if isinstance(value, float | bool) else "None" if value is None else shown(value)

@@ -10,7 +10,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 # G_t, which a file for upscaling may leave out, is smaller than this
 FREE_PARAMETERS, FREE_NUMBERS = 2_000, 10_000_000
-TIMES = 4
+TIMES = 2
 
 
 @contextmanager

@@ -15,9 +15,6 @@ from torch import nn
 from usrda_plugin.models.divergence import TrainingDiverged, unsaved_message
 from usrda_plugin.models.finite_weights import has_finite_moments, wrong_weights
 
-NETWORK = "network"
-"""Key of a network file under which its options stand, so that the file alone says how to build it."""
-
 UNFINISHED = ".{}.unfinished"
 """The name that a file has until it is whole; what a killed process leaves under such a name is nobody's."""
 

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from usrda_plugin.method import CRITIC_TERMS, Batch, Pass, Verdict, taught
 from usrda_plugin.models import checkpoints
-from usrda_plugin.models.checkpoints import NETWORK
 from usrda_plugin.models.criteria import PERTURBATION
 from usrda_plugin.models.micro_batches import Passes
 from usrda_plugin.models.non_finite import NonFiniteGuard
@@ -27,7 +26,7 @@ from usrda_plugin.models.strips import strips
 from usrda_plugin.models.switches import FUSED, Switches, resolve_switches
 from usrda_plugin.models.updates import Updates, fit_state, follow, frozen, mean_of
 from usrda_plugin.models.validation import validate
-from usrda_plugin.weights import PARTS, load
+from usrda_plugin.weights import NETWORK, PARTS, load
 
 STEPS = {"g": "the generator's step", "d": "the critics' step"}
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-# what BasicSR writes first into a run's folder, also where it goes on with the run: its log, a copy of the options
-FIRST_FILES = ("train_*.log", "*.yml", "*.yaml")
+# what BasicSR writes first into a run's folders, also where it goes on with the run: its log, a copy of the options,
+# which replaces the one before, and TensorBoard's file
+OPTION_FILES = ("*.yml", "*.yaml")
+FIRST_FILES = ("train_*.log", *OPTION_FILES, "events.out.tfevents.*")
 
 
 class Footprint:
@@ -18,12 +21,15 @@ class Footprint:
         self._before = {folder: _identity(folder) for folder in self._folders}
         self._archives = {folder: _archives(folder) for folder in self._folders}
         self._files = {folder: _first_files(folder) for folder in self._folders}
+        options = [file for folder in self._folders for file in _found(folder, OPTION_FILES)]
+        self._options = {file: (file.read_bytes(), file.stat()) for file in options}
         self._parents = [folder.parent for folder in self._folders if not folder.parent.exists()]
 
     def withdraw(self) -> None:
         """Remove the folders made since, and put back what BasicSR moved aside for them.
 
-        A folder that was there before stays; only a log and a copied option file made since go from it.
+        A folder that was there before stays; only what BasicSR writes first goes from it, and a copy of the options
+        that it has replaced is as it was.
         """
         for folder in self._folders:
             if _identity(folder) == self._before[folder]:
@@ -34,9 +40,16 @@ class Footprint:
                 shutil.rmtree(folder)
             for archive in _archives(folder) - self._archives[folder]:
                 archive.rename(folder)
+        self._put_options_back()
         for parent in self._parents:
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()
+
+    def _put_options_back(self) -> None:
+        for file, (content, status) in self._options.items():
+            if file.is_file() and file.read_bytes() != content:
+                file.write_bytes(content)
+                os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -51,4 +64,8 @@ def _archives(folder: Path) -> set[Path]:
 
 
 def _first_files(folder: Path) -> set[Path]:
-    return {file for pattern in FIRST_FILES for file in folder.glob(pattern) if file.is_file()}
+    return _found(folder, FIRST_FILES)
+
+
+def _found(folder: Path, patterns: Iterable[str]) -> set[Path]:
+    return {file for pattern in patterns for file in folder.glob(pattern) if file.is_file()}

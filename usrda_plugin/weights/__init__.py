@@ -2,9 +2,10 @@
 
 from usrda_plugin.weights.choosing import Chosen, choose
 from usrda_plugin.weights.fitting import PARTS, Fit, MisfitError, fit, fit_loosely, fit_parts, load
-from usrda_plugin.weights.reading import NETWORK, UnreadableFileError, read_tensors, shown_path
+from usrda_plugin.weights.limits import tensors_in
+from usrda_plugin.weights.reading import NETWORK, UnreadableFileError, find_file, read_tensors, shown_path
 from usrda_plugin.weights.recognition import Description, recognise
-from usrda_plugin.weights.wording import shown, some
+from usrda_plugin.weights.wording import quoted, shown, some
 
 __all__ = [
     "NETWORK",
@@ -15,13 +16,16 @@ __all__ = [
     "MisfitError",
     "UnreadableFileError",
     "choose",
+    "find_file",
     "fit",
     "fit_loosely",
     "fit_parts",
     "load",
+    "quoted",
     "read_tensors",
     "recognise",
     "shown",
     "shown_path",
     "some",
+    "tensors_in",
 ]

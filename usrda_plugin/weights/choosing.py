@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
@@ -35,6 +36,8 @@ WRAPPERS = ("module", "_orig_mod")
 # what some programs keep beside weights, and no network needs to compute
 EXTRAS = ("num_batches_tracked", "total_ops", "total_params", "n_averaged", "initted", "step", "noise")
 DEEPEST, MOST = 4, 64
+# in how many places one and the same container is looked at: it may serve as weights and as their average
+PLACES = 4
 
 
 class Chosen(NamedTuple):
@@ -52,9 +55,8 @@ def choose(content: Mapping[str, Any], param_key: str | None = None) -> Chosen:
     if param_key is not None:
         return _exactly(content, param_key)
     first, *others = candidates(content, None)
-    rank = _rank(first.key)
-    rivals = [first, *(other for other in others if _rank(other.key) == rank)]
-    if rank[1] >= len(PLAIN) and len(rivals) > 1:
+    rivals = [first, *(other for other in others if _order(other) == _order(first))]
+    if _rank(first.key)[1] >= len(PLAIN) and len(rivals) > 1:
         keys = quoted(rival.key for rival in rivals)
         raise ValueError(f"expected one set of weights, found several; choose one of {keys} by --param-key")
     return first
@@ -68,7 +70,7 @@ def candidates(content: Mapping[str, Any], param_key: str | None) -> list[Chosen
     """
     if param_key not in (None, *USUAL_KEYS):
         return [_exactly(content, str(param_key))]
-    found = sorted(_sets(content), key=lambda each: _rank(each.key))
+    found = sorted(_sets(content), key=_order)
     if not found:
         raise _nothing(content)
     exact = [each for each in found if each.key == param_key]
@@ -109,10 +111,13 @@ def _sets(content: Mapping[str, Any]) -> Iterator[Chosen]:
         parts = {part: _tensors(content[name]) for name, part in PUBLIC_NAMES.items()}
         yield Chosen({f"{part}.{name}": value for part, held in parts.items() for name, value in held.items()}, "")
         return
-    yield from islice(_sets_below(content, "", 0), MOST)
+    yield from islice(_sets_below(content, "", 0, Counter()), MOST)
 
 
-def _sets_below(content: Mapping[Any, Any], key: str, depth: int) -> Iterator[Chosen]:
+def _sets_below(content: Mapping[Any, Any], key: str, depth: int, met: Counter[int]) -> Iterator[Chosen]:
+    met[id(content)] += 1
+    if met[id(content)] > PLACES:
+        return
     tensors = _tensors(content)
     if tensors and all(_spelt(name.partition(".")[0]) in USUAL_KEYS for name in tensors):
         # safetensors has no containers: there the key is the beginning of each name
@@ -125,7 +130,7 @@ def _sets_below(content: Mapping[Any, Any], key: str, depth: int) -> Iterator[Ch
         return
     for name, value in content.items():
         if isinstance(name, str) and isinstance(value, Mapping) and kind_of_content(value) is None:
-            yield from _sets_below(value, f"{key}.{name}" if key else name, depth + 1)
+            yield from _sets_below(value, f"{key}.{name}" if key else name, depth + 1, met)
 
 
 def _tensors(content: Any) -> Weights:
@@ -136,6 +141,11 @@ def _tensors(content: Any) -> Weights:
 
 def _spelt(name: str) -> str:
     return name.lower().replace("-", "_")
+
+
+def _order(chosen: Chosen) -> tuple[bool, int, int]:
+    """As the rank of its key; a network has layers, so that names without a dot are other numbers, which come last."""
+    return (not any("." in name for name in chosen.weights), *_rank(chosen.key))
 
 
 def _rank(key: str) -> tuple[int, int]:

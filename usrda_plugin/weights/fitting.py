@@ -47,20 +47,21 @@ def fit(network: nn.Module, content: Mapping[str, Any], param_key: str | None, p
     if own_way is not None:
         weights: Weights = own_way(content, param_key, part)
         return weights
-    return _strictly(_best(content, param_key, network.state_dict(), _as_rrdbnet), type(network).__name__)
+    own = network.state_dict()
+    return _strictly(_best(content, param_key, own, _as_rrdbnet), own, type(network).__name__)
 
 
 def fit_parts(own: Own, content: Mapping[str, Any], param_key: str | None, part: str | None, what: str) -> Weights:
     """As ``fit``, for the weights ``own`` of a ``USRDANet`` or one ``part`` of it, called ``what`` in messages."""
     if part is None:
-        return _strictly(_best(content, param_key, own, lambda weights: _as_usrdanet(weights, own)), what)
+        return _strictly(_best(content, param_key, own, lambda weights: _as_usrdanet(weights, own)), own, what)
     of_it = {name: value for name, value in own.items() if name.startswith(f"{part}.")}
 
     def as_part(weights: Weights) -> Iterator[Weights]:
         for named in _as_rrdbnet(weights):
             yield from of_part(named, own, part)
 
-    return _strictly(_best(content, param_key, of_it, as_part), what)
+    return _strictly(_best(content, param_key, of_it, as_part), own, what)
 
 
 def fit_loosely(network: nn.Module, content: Mapping[str, Any], param_key: str | None) -> Fit:
@@ -148,34 +149,43 @@ def _needed(own: Own, weights: Weights) -> Own:
     return {name: value for name, value in own.items() if not name.startswith("lr_decoder.")}
 
 
-def _strictly(best: tuple[Chosen, str], what: str) -> Weights:
+def _strictly(best: tuple[Chosen, str], own: Own, what: str) -> Weights:
     (weights, _), misfit = best
     if misfit:
         kind = told_apart(weights)
+        kind = None if kind == kind_of_names(own) else kind  # a critic may want the file of another critic
         found = "others" if kind is None else kind.found
         raise MisfitError(f"expected weights of {what}, found {found}; {misfit}", "" if kind is None else kind.remedy)
     broken = [name for name, value in weights.items() if not is_finite(value)]
     if broken:
         raise MisfitError(
-            f"expected numbers, found NaN or infinity in {len(broken)} of {len(weights)} tensors ({some(broken)})",
+            "expected numbers in the range of float32, found NaN or infinity in"
+            f" {len(broken)} of {len(weights)} tensors ({some(broken)})",
             "a training that diverged has saved it: take an earlier file",
         )
     return weights
 
 
-def told_apart(weights: Mapping[str, Tensor]) -> Kind | None:
-    """What weights belong to, where it is known and can be no network of ours."""
-    variant = unsupported(weights)
-    if variant is not None:
-        return Kind(variant, "BasicSR's RRDBNet cannot be that: take the weights of an RRDBNet of scale 1, 2 or 4")
-    return kind_of_names(weights)
+def told_apart(weights: Weights) -> Kind | None:
+    """What weights belong to, below whatever prefix, where it is known and can be no network of ours."""
+    for reading in readings(weights):
+        variant = unsupported(reading)
+        if variant is not None:
+            return Kind(variant, "BasicSR's RRDBNet cannot be that: take the weights of an RRDBNet of scale 1, 2 or 4")
+        kind = kind_of_names(reading)
+        if kind is not None and len(reading) == len(weights):  # else it stands beside a network that is not known
+            return kind
+    return None
 
 
 def is_finite(value: Tensor) -> bool:
-    """Whether there is neither NaN nor infinity in a tensor."""
-    if not value.is_floating_point():
+    """Whether there is neither NaN nor infinity in a tensor, nor what becomes so in float32."""
+    if not value.is_floating_point() or not value.numel():
         return True
-    return bool(torch.isfinite(value if value.element_size() > 1 else value.float()).all())
+    most = torch.finfo(torch.float32).max
+    # NaN is the least and the greatest of numbers with NaN: one pass where isfinite needs several
+    least, greatest = torch.aminmax(value.detach() if value.element_size() > 1 else value.float())
+    return -most <= least.item() and greatest.item() <= most
 
 
 def differences(expected: Own, weights: Own) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import torch
 from torch import Tensor
@@ -18,7 +18,9 @@ from usrda_plugin.weights.wording import quoted, shown
 MOST_UNPACKING = 20
 # below this nothing is refused for its size
 SMALL = 2**26
-LARGEST_INDEX = 2**28
+# of the list of contents, to which each tensor adds some hundred bytes: it is read a byte at a time
+INDEX, INDEX_OF_TENSOR = 2**22, 2**10
+MOST_TENSORS = 2**15
 GIB = 2**30
 
 
@@ -41,6 +43,13 @@ def excess_of_memory(needed: int) -> Foreign | None:
     return Foreign(found, "free memory, or use a machine with more")
 
 
+def excess_of_names(count: int) -> Foreign | None:
+    """Why so many tensors are no network's; None where they may be."""
+    if count <= MOST_TENSORS:
+        return None
+    return Foreign(f"{count:,} tensors", "no network for images has so many: do not trust the file")
+
+
 def look_into_zip(file: Path, *, mapped: bool) -> tuple[Foreign | None, bool]:
     """Why a zip file is no file of torch.save that can be read, and whether its tensors can be mapped, as wanted."""
     with ZipFile(file) as archive:
@@ -55,9 +64,11 @@ def look_into_zip(file: Path, *, mapped: bool) -> tuple[Foreign | None, bool]:
 def _other_archive(entries: list[ZipInfo]) -> Foreign | None:
     names = [entry.filename for entry in entries if not entry.is_dir()]
     insides = {name.partition("/")[2] for name in names}
-    if "constants.pkl" in insides or any(inside.startswith("code/") for inside in insides):
+    if "constants.pkl" in insides or any(inside.startswith(("code/", "models/")) for inside in insides):
         remedy = "a program of TorchScript is not run; give the state dict that it was made from"
-        return Foreign("a TorchScript archive, which holds code", remedy)
+        return Foreign("a TorchScript archive or an exported program, which holds code", remedy)
+    if any(entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for entry in entries):
+        return Foreign("a zip archive packed as PyTorch cannot read it", "pack it again, by deflate or not at all")
     if "data.pkl" in insides:
         return None
     if not names:
@@ -72,8 +83,10 @@ def _too_large(entries: list[ZipInfo], size: int) -> Foreign | None:
     if unpacked > SMALL and unpacked > MOST_UNPACKING * size:
         found = f"{size:,} bytes that would unpack to {unpacked / GIB:.1f} GiB"
         return Foreign(found, "no weights shrink so: do not trust the file, and get it from its maker")
-    if any(entry.filename.endswith("data.pkl") and entry.file_size > LARGEST_INDEX for entry in entries):
-        return Foreign("a list of contents of more than 256 MiB", "no weights need one: do not trust the file")
+    index = sum(entry.file_size for entry in entries if entry.filename.endswith("data.pkl"))
+    if index > INDEX + INDEX_OF_TENSOR * len(entries):
+        found = f"a list of contents of {index:,} bytes for {len(entries):,} entries"
+        return Foreign(found, "no weights need one: do not trust the file")
     return None
 
 
@@ -84,8 +97,8 @@ def look_at_tensors(content: Mapping[str, Any]) -> Foreign | None:
     """
     declared, storages = 0, {}
     for name, tensor in tensors_in(content):
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
-            kind = "quantised" if tensor.is_quantized else "meta" if tensor.is_meta else "sparse"
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_nested:
+            kind = "quantised" if tensor.is_quantized else "meta" if tensor.is_meta else "sparse or nested"
             remedy = "save them as usual, dense ones: tensor.to_dense() or .dequantize()"
             return Foreign(f"a {kind} tensor ({shown(name)})", remedy)
         declared += tensor.numel() * tensor.element_size()

@@ -7,19 +7,21 @@ import pickle
 import re
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
+from errno import EACCES, ENAMETOOLONG
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from usrda_plugin.weights.formats import Foreign, sniff
-from usrda_plugin.weights.limits import look_at_tensors, look_into_zip
+from usrda_plugin.weights.limits import excess_of_memory, excess_of_names, look_at_tensors, look_into_zip
 from usrda_plugin.weights.wording import shown
 
 NETWORK = "network"
-"""Key under which a file describes its network: a dict with ``type`` and arguments."""
+"""Key of a file under which its network's type and arguments stand, so that the file alone says how to build it."""
 
 EXPECTED = "a file of torch.save or safetensors"
 SAVE_AGAIN = "save the state dict alone: torch.save({'params': network.state_dict()}, file)"
@@ -54,10 +56,19 @@ def read_tensors(file: str | Path, *, mapped: bool = False) -> dict[str, Any]:
     say of the network stands below "network", as in other files. Raises FileNotFoundError where there is no such file,
     UnreadableFileError (a ValueError) for what is in it.
     """
-    path = find(file)
-    form = sniff(path)
+    path = find_file(file)
+    try:
+        form, size = sniff(path), path.stat().st_size
+    except OSError as error:
+        found = f"one that cannot be read ({error.strerror})"
+        raise UnreadableFileError(
+            path, "other", found, "see that you may read it, and that the disk is sound"
+        ) from None
     if isinstance(form, Foreign):
-        raise UnreadableFileError(path, "damaged" if path.stat().st_size == 0 else "other", *form)
+        raise UnreadableFileError(path, "other" if size else "damaged", *form)
+    excess = excess_of_memory(size) if form != "zip" else None  # a zip file says itself how much it needs
+    if excess is not None:
+        raise UnreadableFileError(path, "other", *excess)
     content = _read_safetensors(path) if form == "safetensors" else _read_torch(path, mapped)
     if not isinstance(content, dict):
         found = f"something else (a {type(content).__name__})"
@@ -68,20 +79,28 @@ def read_tensors(file: str | Path, *, mapped: bool = False) -> dict[str, Any]:
     return content
 
 
-def find(file: str | Path) -> Path:
+def find_file(file: str | Path) -> Path:
     """The path of a file that can be read. Raises FileNotFoundError, which says what is there instead."""
-    path = Path(file).expanduser()
+    path = Path(file)
+    with suppress(RuntimeError):  # a home of nobody's
+        path = path.expanduser()
+    what = _instead_of_a_file(path)
+    if what:
+        raise FileNotFoundError(f"{shown_path(path)}: expected a file of weights or a training state, found {what}")
+    return path
+
+
+def _instead_of_a_file(path: Path) -> str:
     try:
         mode = path.stat().st_mode
-    except (OSError, ValueError):
-        mode = None
-    if mode is not None and S_ISREG(mode):
-        return path
-    if mode is None:
-        what = "a link to a file that is not there" if path.is_symlink() else "no such file"
-    else:
-        what = "a folder" if S_ISDIR(mode) else "a pipe, a socket or a device"
-    raise FileNotFoundError(f"{shown_path(path)}: expected a file of weights or a training state, found {what}")
+    except (OSError, ValueError) as error:
+        reason = error.errno if isinstance(error, OSError) else None
+        if reason == ENAMETOOLONG:
+            return "a name that is too long"
+        if reason == EACCES:
+            return "a folder that may not be entered"
+        return "a link to a file that is not there" if path.is_symlink() else "no such file"
+    return "" if S_ISREG(mode) else "a folder" if S_ISDIR(mode) else "a pipe, a socket or a device"
 
 
 def _read_torch(path: Path, mapped: bool) -> Any:
@@ -125,9 +144,14 @@ def _load(path: Path, mapped: bool) -> Any:
 def _read_safetensors(path: Path) -> Mapping[str, Any]:
     try:
         with safe_open(path, framework="pt") as opened:
+            refusal = excess_of_names(len(opened.keys()))
+            if refusal is not None:
+                raise UnreadableFileError(path, "other", *refusal)
             content: dict[str, Any] = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (no dict)
             described = (opened.metadata() or {}).get(NETWORK)
-    except (SafetensorError, OSError) as error:
+    except UnreadableFileError:
+        raise
+    except Exception as error:
         raise _damaged(path, error) from None
     if described is not None:
         content[NETWORK] = _parse(path, described)

@@ -13,7 +13,7 @@ from torch import Tensor
 from usrda_plugin.weights.choosing import Weights as Named
 from usrda_plugin.weights.choosing import readings, without_extras
 from usrda_plugin.weights.fitting import told_apart
-from usrda_plugin.weights.layouts import count_steps, in_basicsr_names
+from usrda_plugin.weights.layouts import count_steps, in_basicsr_names, unsupported
 from usrda_plugin.weights.wording import shown, some
 
 Weights = Mapping[str, Tensor]
@@ -29,17 +29,18 @@ def recognise(weights: Named) -> tuple[Description, Named]:
 
     Names may have a prefix or be those of ESRGAN's older layouts. Raises ValueError where names and shapes do not tell.
     """
-    for reading in readings(without_extras(weights)):
-        kind = told_apart(reading)
-        if kind is not None:
-            raise ValueError(f"expected weights of a network from LR to SR images, found {kind.found}; {kind.remedy}")
+    whole = without_extras(weights)
+    for reading in readings(whole):
         named = in_basicsr_names(reading)
-        for belongs, describe in NETWORKS:
-            if belongs(named):
-                return _described(named, describe), named
+        describe = next((describe for belongs, describe in NETWORKS if belongs(named)), None)
+        if describe is not None and unsupported(reading) is None:
+            return _described(named, describe), named
+    kind = told_apart(whole)
+    if kind is not None:
+        raise ValueError(f"expected weights of a network from LR to SR images, found {kind.found}; {kind.remedy}")
     raise ValueError(
         "expected weights of USRDANet, RRDBNet or SRVGGNetCompact, or a file that describes its network, found others"
-        f" ({some(weights)}, ...); name the network by an option file that has network_g: --opt FILE"
+        f" ({some(weights)}); name the network by an option file that has network_g: --opt FILE"
     )
 
 

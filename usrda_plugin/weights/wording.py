@@ -8,11 +8,11 @@ LONGEST = 80
 SHOWN = 3
 
 
-def shown(name: object) -> str:
-    """A name as text: control and direction codes escaped, cut after 80 characters; of other keys their type."""
+def shown(name: object, longest: int = LONGEST) -> str:
+    """A name as text: control and direction codes escaped, cut where it is too long; of other keys their type."""
     if not isinstance(name, str):
         return str(name) if isinstance(name, int) and abs(name) < 10**18 else f"({type(name).__name__})"
-    short = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
+    short = name if len(name) <= longest else f"{name[:longest]}..."
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in short)
 
 

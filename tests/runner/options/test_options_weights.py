@@ -34,7 +34,7 @@ def file(tmp_path: Path, paired: Options) -> Path:
 def test_a_missing_file_is_told(paired: Options, file: Path, faults: Faults) -> None:
     [fault] = faults(paired)
     assert fault.key == "path.pretrain_network_g"
-    assert "does not exist" in fault.message
+    assert "found no such file" in fault.message
 
 
 def test_weights_that_fit_pass(paired: Options, file: Path, load: Load) -> None:

@@ -56,6 +56,13 @@ EXAMPLES: dict[str, tuple[dict[str, Any], str]] = {
         {"datasets": {"train": {"batch_size_per_gpu": 3}}}, "datasets:train:batch_size_per_gpu"
     ),
     "datasets:train:seed": ({"datasets": {"train": {"seed": 8}}}, "datasets:train:seed"),
+    "datasets:train:dataroot*": ({"datasets": {"train": {"dataroot_gt": "val_hr"}}}, "datasets:train:dataroot_gt"),
+    "datasets:train:io_backend": (
+        {"datasets": {"train": {"io_backend": {"type": "disk"}}}}, "datasets:train:io_backend"
+    ),
+    "datasets:train:meta_info*": (
+        {"datasets": {"train": {"meta_info_target": "names.txt"}}}, "datasets:train:meta_info_target"
+    ),
     "datasets:train:*": ({"datasets": {"train": {"gt_size": 12}}}, "datasets:train:gt_size"),
     "datasets:*": ({"datasets": {"val": {"name": "more"}}}, "datasets:val:name"),
     "val:metrics:*": ({"val": {"metrics": {"psnr": {"crop_border": 0}}}}, "val:metrics:psnr:crop_border"),
@@ -87,7 +94,24 @@ def test_nothing_has_changed_where_nothing_has() -> None:
 def test_a_refusal_names_key_old_new_and_the_way() -> None:
     found = changes({"network_g:num_feat": 4}, {"network_g:num_feat": 8, "logger:print_freq": 1})
     with pytest.raises(ValueError, match=r"checkpoint 6.*\n  network_g:num_feat: was 4, is 8; .*\n.*another name.*"):
-        refuse(found, 6)
+        refuse(found, 6, "models/net_g_6.pth")
+
+
+def test_a_block_that_comes_or_goes_is_one_change_under_its_strictest_row() -> None:
+    old = flat({"val": {"metrics": {"psnr": {"type": "p"}}}, "datasets": {"val": {"name": "a", "type": "b"}}})
+    new = flat({"val": {"metrics": {"psnr": {"type": "p"}, "ssim": {"type": "s", "crop_border": 2}}},
+                "train": {"optim_d": {"lr": 1, "type": "Adam"}}})  # fmt: skip
+    ssim, train, gone = changes(old, new)
+    assert str(ssim) == "val:metrics:ssim: was not given, is {'type': 's', 'crop_border': 2}"
+    assert (train.place, train.row.effect) == ("train", "refused")
+    assert str(gone) == "datasets: was {'val:name': 'a', 'val:type': 'b'}, is not given"
+    assert (ssim.row.pattern, gone.row.pattern) == ("val:metrics:*", "datasets:*")
+
+
+def test_a_long_value_is_cut() -> None:
+    [change] = changes({"train:scheduler:periods": [1]}, {"train:scheduler:periods": [1000] * 5000})
+    assert len(str(change)) < 300
+    assert str(change).endswith("... (30000 characters)")
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +119,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run that has six of its twelve iterations."""
     folder = tmp_path_factory.mktemp("stopped")
     tiny.images(folder)
+    (folder / "names.txt").write_text("0.png\n1.png\n")
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         tiny.train_killed(patched, 7, folder)
@@ -269,10 +294,20 @@ def test_so_it_does_for_basicsrs_own_models_and_for_its_own_states(
 
 def test_a_term_taken_away_with_its_critic_is_refused(here: Path) -> None:
     without = {"train": {"align_opt": None}, "network_d_f": None}
-    with pytest.raises(SetupError, match=r"(?s)network_d_f:type: was 'USRDADiscriminator', is not given"):
+    with pytest.raises(SetupError, match=r"(?s)network_d_f: was .*'USRDADiscriminator'.*, is not given"):
         tiny.train(here, without, auto_resume=True)
     with pytest.raises(SetupError, match=r"expected the networks.*checkpoint 6.*that net_d_f of it would not be"):
         tiny.train(here, {"train": {"align_opt": None}}, auto_resume=True)
+
+
+@pytest.mark.slow
+def test_a_network_that_the_checkpoint_has_not_may_change_or_go(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(here / "experiments")
+    unused = {"train": {"align_opt": None, "total_iter": 8}}
+    tiny.train_killed(monkeypatch, 7, here, unused)
+    run = tiny.train(here, {**unused, "network_d_f": None}, auto_resume=True)
+    assert "network_d_f: was {" in log_of(run)
+    assert "is not given (reported: the checkpoint has no such network)" in log_of(run)
 
 
 @pytest.mark.slow
@@ -281,6 +316,80 @@ def test_a_term_that_comes_with_a_critic_of_its_own_is_refused(here: Path, monke
     tiny.train_killed(monkeypatch, 7, here, {"train": {"align_opt": None}})
     with pytest.raises(SetupError, match=r"net_d_f_6\.pth.*checkpoint 6 was trained without it"):
         tiny.train(here, auto_resume=True)
+
+
+def test_the_refusal_of_a_term_names_it_and_the_copied_options_stay(here: Path) -> None:
+    copied = here / "experiments/tiny/tiny.yml"
+    before, files = copied.read_bytes(), sorted((here / "experiments").rglob("*"))
+    with pytest.raises(SetupError, match=r"(?s)net_d_t of it.*train:sty_opt: was .*, is not given.*net_g_6\.pth"):
+        tiny.train(here, {"train": {"sty_opt": None}, "logger": {"use_tb_logger": True}}, auto_resume=True)
+    assert copied.read_bytes() == before
+    assert sorted((here / "experiments").rglob("*")) == files
+    assert not (here / "tb_logger").exists()
+
+
+def test_best_metrics_begin_anew_when_a_metric_is_measured_otherwise(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = here / "experiments/tiny/training_states/6.more"
+    best = torch.load(file, weights_only=True)["best_metrics"]["pairs"]["psnr"]["val"]
+    other = {"val": {"metrics": {"psnr": {"crop_border": 0}}, "val_freq": 50}, "train": {"total_iter": 8}}
+    run = tiny.train_killed(monkeypatch, 8, here, {**other, "logger": {"save_checkpoint_freq": 7}}, auto_resume=True)
+    found = torch.load(run / "training_states/7.more", weights_only=True)["best_metrics"]
+    assert best > 0
+    assert found.get("pairs", {}).get("psnr", {}).get("iter", -1) == -1
+
+
+def test_a_finished_run_that_is_started_again_says_so_and_changes_nothing(here: Path) -> None:
+    tiny.train(here, {"train": {"total_iter": 6}}, auto_resume=True)
+    run = here / "experiments/tiny"
+    expected = tiny.tensors(run), tiny.logged(run)
+    tiny.train(here, {"train": {"total_iter": 6}}, auto_resume=True)
+    assert "Training was done already: checkpoint 6 is its last (train: total_iter)" in log_of(run)
+    assert (tiny.tensors(run), tiny.logged(run)) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", [{"fused": True}, {"foreach": False}], ids=str)
+def test_steps_are_computed_as_the_options_say(
+    here: Path, monkeypatch: pytest.MonkeyPatch, kernel: dict[str, Any]
+) -> None:
+    shutil.rmtree(here / "experiments")
+    for first, then in ((None, kernel), (kernel, None)):
+        changed = [tiny.merged(SR, {"train": {"optim_g": change}} if change else {}) for change in (first, then)]
+        tiny.train_killed(monkeypatch, 7, here, changed[0])
+        run = tiny.train(here, changed[1], auto_resume=True)
+        [optimizer] = torch.load(run / "training_states/12.state", weights_only=True)["optimizers"]
+        [group] = optimizer["param_groups"]
+        assert {name: group[name] for name in kernel} == (then or dict.fromkeys(kernel))
+        shutil.rmtree(here / "experiments")
+
+
+def without_options(run: Path) -> None:
+    """Take from a run's checkpoints what those of earlier versions have not."""
+    for file in (run / "training_states").glob("*.more"):
+        more = torch.load(file, weights_only=True)
+        del more["options"]
+        torch.save(more, file)
+        file.with_suffix(".json").unlink()
+
+
+def test_moments_that_do_not_fit_are_refused_where_no_options_were_kept(here: Path) -> None:
+    without_options(here / "experiments/tiny")
+    with pytest.raises(SetupError, match=r"optimizer 1 of the kind with which checkpoint 6.*amsgrad: True for False"):
+        tiny.train(here, {"train": {"optim_g": {"amsgrad": True}}}, auto_resume=True)
+
+
+@pytest.mark.slow
+def test_a_warm_up_is_followed_where_no_options_were_kept(here: Path) -> None:
+    without_options(here / "experiments/tiny")
+    change = {"train": {"warmup_iter": -1}}
+    run = tiny.train(here, change, auto_resume=True)
+    assert "Going on with another learning rate here: the state has [" in log_of(run)
+    found = rates(run)
+    shutil.rmtree(run)
+    expected = rates(tiny.train(here, change))
+    assert [found[str(number)] for number in range(7, 13)] == [expected[str(number)] for number in range(7, 13)]
 
 
 def test_an_end_that_is_past_is_refused(here: Path) -> None:

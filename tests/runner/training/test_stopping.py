@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,7 +68,10 @@ def more(run: Path, iteration: int) -> Any:
     return torch.load(run / f"training_states/{iteration}.more", weights_only=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+ALSO = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, *(pytest.param(one, marks=pytest.mark.slow) for one in ALSO)])
 def test_a_signal_saves_what_was_done_and_nothing_is_different_in_the_end(
     here: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,6 +134,59 @@ def test_an_interrupt_that_is_repeated_breaks_off_at_once(here: Path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         tiny.train(here)
     assert not (here / "experiments/tiny/training_states/5.state").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_a_closed_terminal_and_a_batch_systems_warning_ask_too(number: signal.Signals) -> None:
+    wish, unheard = StopWish(), []
+    before = signal.signal(number, lambda *_: unheard.append(number))  # its default would end the tests
+    try:
+        with wish.listening():
+            os.kill(os.getpid(), number)
+            assert wish.reason == number.name
+        os.kill(os.getpid(), number)
+    finally:
+        signal.signal(number, before)
+    assert unheard == [number], "afterwards it is as it was"
+
+
+def test_what_nohup_has_let_ignore_is_ignored_still() -> None:
+    wish, before = StopWish(), signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with wish.listening():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert wish.reason is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.slow
+def test_a_training_whose_terminal_is_closed_saves_and_ends_its_workers(here: Path) -> None:
+    tiny.option_file(
+        here,
+        {
+            "datasets": {"train": {"num_worker_per_gpu": 2, "dataset_enlarge_ratio": 40}},
+            "train": {"total_iter": 100000},
+            "val": None,
+        },
+    )
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execvp(sys.executable, [sys.executable, "-m", "usrda_plugin.cli.basicsr", "train", "-opt", "tiny.yml"])
+    shown = b""
+    while b"iter:       2" not in shown:
+        shown += os.read(terminal, 65536)
+    (workers,) = Path(f"/proc/{process}/task").glob(f"{process}/children")
+    children = [int(number) for number in workers.read_text().split()]
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    run = here / "experiments/tiny"
+    (log,) = run.glob("train_*.log")
+    stopped = re.search(r"stopped by SIGHUP after iteration (\d+); go on with --auto_resume", log.read_text())
+    assert stopped
+    assert (run / f"training_states/{stopped[1]}.json").is_file()
+    assert len(children) >= 2
+    assert [number for number in children if Path(f"/proc/{number}").exists()] == []
 
 
 def test_a_time_limit_saves_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,5 +291,5 @@ def test_another_batch_goes_on_from_the_same_sample_and_says_what_changed(
     run = tiny.train(
         here, {"datasets": {"train": {"batch_size_per_gpu": 1}}, "train": {"total_iter": 4}}, auto_resume=True
     )
-    assert "the batch of a process was 2, is 1" in "".join(capsys.readouterr())
+    assert "datasets:train:batch_size_per_gpu: was 2, is 1" in "".join(capsys.readouterr())
     assert more(run, 3)["position"]["samples"] == 6

@@ -17,7 +17,16 @@ from torch import nn
 from usrda_plugin.runner.options.faults import Keys
 from usrda_plugin.runner.options.registered import MODELS, NETWORKS, find, is_foreign
 from usrda_plugin.runner.options.review import Options, Review
-from usrda_plugin.weights import PARTS, MisfitError, UnreadableFileError, fit, fit_loosely, read_tensors, shown_path
+from usrda_plugin.weights import (
+    PARTS,
+    MisfitError,
+    UnreadableFileError,
+    find_file,
+    fit,
+    fit_loosely,
+    read_tensors,
+    shown_path,
+)
 
 PREFIX = "pretrain_network_"
 STATE_KEYS = ("epoch", "iter", "optimizers", "schedulers")
@@ -181,9 +190,9 @@ def _network_and_part(name: str) -> tuple[str, str | None]:
 
 
 def _exists(review: Review, keys: Keys, file: Path) -> bool:
-    file = file.expanduser()
-    if file.is_file():
-        return True
-    what = "is a folder" if file.is_dir() else "is a pipe or a device" if file.exists() else "does not exist"
-    review.fault(keys, f"{shown_path(file)} {what}", f"correct the path, or remove {keys[-1]} to start without it")
-    return False
+    try:
+        find_file(file)
+    except FileNotFoundError as fault:
+        review.fault(keys, str(fault), f"correct the path, or remove {keys[-1]} to start without it")
+        return False
+    return True

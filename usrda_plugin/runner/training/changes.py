@@ -13,7 +13,9 @@ Effect = Literal["applied", "reported", "refused"]
 Options = dict[str, Any]
 """Options by their place, such as ``train:optim_g:lr``, with plain values."""
 
+TERMS = "train:*_opt"
 SAME_SAMPLES = "samples go on at the same number, and are others"
+SAME_IMAGES = "samples go on at the same number; they are the same if the images are, in the same order"
 
 
 class Row(NamedTuple):
@@ -40,7 +42,7 @@ TABLE = (
     Row("train:optim_*", "applied", "betas, weight decay and the like hold from the next step on; moments go on"),
     Row("train:total_iter", "applied", "the run ends there; an iteration that is past already is refused"),
     Row("train:ema_decay", "applied", "an average that was not kept begins at the network of the checkpoint"),
-    Row("train:*_opt", "applied", "the loss is another from the next step on; a critic's last term is refused"),
+    Row(TERMS, "applied", "the loss is another from the next step on; a critic's last term is refused"),
     Row("train:amp", "reported", "steps are computed in another precision"),
     Row("train:*", "applied", "it holds from the next iteration on"),
     Row("datasets:train:num_worker_per_gpu", "applied", "samples stay the same"),
@@ -52,6 +54,9 @@ TABLE = (
     Row("datasets:train:name", "applied", "nothing else changes"),
     Row("datasets:train:batch_size_per_gpu", "reported", "the stream goes on at the next sample that was not used"),
     Row("datasets:train:seed", "reported", SAME_SAMPLES),
+    Row("datasets:train:dataroot*", "reported", SAME_IMAGES),
+    Row("datasets:train:io_backend", "reported", SAME_IMAGES),
+    Row("datasets:train:meta_info*", "reported", SAME_IMAGES),
     Row("datasets:train:*", "reported", SAME_SAMPLES),
     Row("datasets:*", "applied", "validation is by the new images; best metrics go on under a name that stays"),
     Row("val:metrics:*", "applied", "best metrics begin anew"),
@@ -62,15 +67,24 @@ TABLE = (
     Row("*", "reported", "it holds from the next iteration on"),
 )
 
+_NOT_KEPT = Row("network_*", "reported", "the checkpoint has no such network")
+
 WARMUP = "train:warmup_iter"
+METRICS = "val:metrics"
 OF_THE_STEP = ("train:optim_", "train:scheduler", WARMUP)
 """Where the options say what a state keeps too: optimizers and their rates."""
 # where the run is, and what resuming itself writes
 _NOT_COMPARED = ("path", "root_path", "name", "dist", "rank", "world_size", "auto_resume", "is_train", "launcher")
 
 
+# of effects, the one that counts for a block
+_STRONGEST_FIRST = ("refused", "reported", "applied")
+# more of a value is not shown
+_LENGTH = 200
+
+
 class Change(NamedTuple):
-    """An option that is not what it was; None: it was not there, or is no longer."""
+    """An option, or a whole block, that is not what it was; None: it was not there, or is no longer."""
 
     place: str
     old: Any
@@ -95,36 +109,82 @@ def flat(opt: Mapping[str, Any], place: str = "") -> Options:
 
 
 def changes(old: Options, new: Options) -> list[Change]:
-    """Each option that has changed, in the order of the new ones, with its row of the table."""
-    places = [*new, *(place for place in old if place not in new)]
+    """What has changed, in the order of the new options, with its row of the table.
+
+    A block that has come or gone as a whole is one change; of its options' rows the one with the strongest effect
+    counts.
+    """
+    rows: dict[str, list[Row]] = {}
+    for place in [*new, *(place for place in old if place not in new)]:
+        if old.get(place) != new.get(place):
+            other = new if place not in new else old
+            rows.setdefault(place if place in other else _come_or_gone(place, other), []).append(row_of(place))
     return [
-        Change(place, old.get(place), new.get(place), row_of(place))
-        for place in places
-        if old.get(place) != new.get(place)
+        Change(place, _at(place, old), _at(place, new), min(found, key=lambda row: _STRONGEST_FIRST.index(row.effect)))
+        for place, found in rows.items()
+    ]
+
+
+def _come_or_gone(place: str, other: Options) -> str:
+    """The outermost block around a place, or itself, of which the other options have nothing."""
+    return next(block for block in _around(place) if _at(block, other) is None and block not in other)
+
+
+def _at(place: str, options: Options) -> Any:
+    """The option at a place, or the block with its options; None where there is neither."""
+    inner = {name.removeprefix(f"{place}:"): value for name, value in options.items() if name.startswith(f"{place}:")}
+    return options.get(place) if place in options else inner or None
+
+
+def _around(place: str) -> list[str]:
+    """The blocks around a place, outermost first, and the place itself."""
+    keys = place.split(":")
+    return [":".join(keys[:length]) for length in range(1, len(keys) + 1)]
+
+
+def weighed(found: list[Change], kept: set[str]) -> list[Change]:
+    """The changes, of which those of a network count as refused only if the checkpoint has it.
+
+    ``kept`` names its networks as options do, such as ``network_g``. What the checkpoint lacks and the run needs is
+    refused where the model is built.
+    """
+    return [
+        change._replace(row=_NOT_KEPT)
+        if change.row.pattern == _NOT_KEPT.pattern and change.place.split(":")[0] not in kept
+        else change
+        for change in found
     ]
 
 
 def row_of(place: str) -> Row:
     """The first row that a place, or a block around it, matches."""
-    keys = place.split(":")
-    around = [":".join(keys[:length]) for length in range(1, len(keys) + 1)]
-    return next(row for row in TABLE if any(fnmatchcase(one, row.pattern) for one in around))
+    return next(row for row in TABLE if any(fnmatchcase(one, row.pattern) for one in _around(place)))
 
 
-def refuse(found: list[Change], iteration: int) -> None:
-    """Raise ValueError that names what has changed so that checkpoint ``iteration`` does not fit any more."""
+def refuse(found: list[Change], iteration: int, network: str) -> None:
+    """Raise ValueError that names what has changed so that checkpoint ``iteration`` does not fit any more.
+
+    ``network`` is the file of its generator, from which a new run may begin.
+    """
     refused = [change for change in found if change.row.effect == "refused"]
     if refused:
         listed = "".join(f"\n  {change}; {change.row.follows}" for change in refused)
         raise ValueError(
-            f"expected the options with which checkpoint {iteration} was trained, found others:{listed}\n{WAY}"
+            f"expected the options with which checkpoint {iteration} was trained, found others:{listed}\n{way(network)}"
         )
 
 
-WAY = (
-    "Write them back to go on, or begin a new run from its networks: give it another name, and"
-    " path: pretrain_network_g: experiments/NAME/models/net_g_ITERATION.pth"
-)
+def way(network: str) -> str:
+    """Say what to do about options that a checkpoint does not fit; ``network`` is the file of its generator."""
+    return (
+        "Write them back to go on, or begin a new run from its networks, as far as they fit: give it another name, and"
+        f" path: pretrain_network_g: {network}"
+    )
+
+
+def of_terms(found: list[Change] | None) -> str:
+    """The terms that have changed, a line each."""
+    return "".join(f"\n  {change}" for change in found or () if row_of(change.place).pattern == TERMS)
 
 
 def told(change: Change) -> str:
@@ -145,4 +205,7 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return "not given" if value is None else repr(value)
+    if value is None:
+        return "not given"
+    whole = repr(value)
+    return whole if len(whole) <= _LENGTH else f"{whole[:_LENGTH]}... ({len(whole)} characters)"

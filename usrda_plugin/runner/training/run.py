@@ -17,7 +17,7 @@ import torch.distributed
 
 from usrda_plugin.models.checkpoints import together, write
 from usrda_plugin.runner.training import randomness
-from usrda_plugin.runner.training.changes import OF_THE_STEP, WARMUP, Change, Options, told
+from usrda_plugin.runner.training.changes import METRICS, OF_THE_STEP, WARMUP, Change, Options, told
 from usrda_plugin.runner.training.position import Position, position_from, start_there
 from usrda_plugin.runner.training.schedules import Built, follow_rates
 from usrda_plugin.runner.training.sets import Sets
@@ -73,6 +73,11 @@ class Run:
         self.iteration = self.saved_at = int(state["iter"])
         logger = _logger()
         self._apply_options(built)
+        if self.iteration >= self.opt["train"]["total_iter"]:
+            logger.info(
+                f"Training was done already: checkpoint {self.iteration} is its last (train: total_iter). Its networks"
+                " are written as the latest, and validated; raise total_iter to train on."
+            )
         if self.restored is None:
             logger.warning(
                 f"Training state {self.iteration} was saved without the position in the data, the random generators"
@@ -83,7 +88,7 @@ class Run:
             logger.warning(line)
         self.position = position_from(self.restored["position"])
         best = still_asked(self.restored["best_metrics"], (self.opt.get("val") or {}).get("metrics") or {})
-        if best:
+        if best and not any(change.place.startswith(METRICS) for change in self.changes or ()):
             self.model.best_metric_results = best
         if hasattr(self.model, "restore_skipped"):
             self.model.restore_skipped(self.restored["skipped"])
@@ -100,12 +105,13 @@ class Run:
     def _apply_options(self, built: Built) -> None:
         """Let the options hold that have changed, in the optimizers and schedules that the state has just filled."""
         logger, changes = _logger(), self.changes or []
+        built.fit(self.model)
         places = [change.place for change in changes]
         if self.changes is None or any(place.startswith(OF_THE_STEP) for place in places):
             warmup_iter = self.opt["train"].get("warmup_iter", -1)
             found = built.apply(
                 self.model,
-                warmup_changed=WARMUP in places,
+                warmup_changed=self.changes is None or WARMUP in places,
                 follow=partial(follow_rates, self._theirs["update_learning_rate"], self.iteration, warmup_iter),
             )
             for line in found if self.changes is None else ():

@@ -10,9 +10,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from math import isclose
 from typing import Any, NamedTuple
 
-# how a step is computed, which this run decides by itself
+from usrda_plugin.models.updates import fit_state
+
+# how a step is computed, on which nothing depends that a state has kept
 _OF_THE_KERNEL = ("fused", "foreach", "capturable", "differentiable")
 _OF_THE_RATE = ("lr", "initial_lr")
 # where a schedule stands, in the place of what it is
@@ -31,6 +34,14 @@ class Built(NamedTuple):
         groups = [[_settings(group) for group in optimizer.param_groups] for optimizer in model.optimizers]
         return cls(deepcopy(groups), [deepcopy(schedule.state_dict()) for schedule in model.schedulers])
 
+    def fit(self, model: Any) -> None:
+        """Compute steps as the options say, whatever the run did that saved the state."""
+        for optimizer, groups in zip(model.optimizers, self.groups, strict=True):
+            # a kernel that can be captured counts its steps on the device, as a fused one does
+            fit_state(optimizer, [built.get("fused") or built.get("capturable") for built in groups])
+            for group, built in zip(optimizer.param_groups, groups, strict=True):
+                group.update({name: built[name] for name in _OF_THE_KERNEL if name in built})
+
     def apply(self, model: Any, *, warmup_changed: bool, follow: Callable[[], None]) -> list[str]:
         """Put back what the loaded state has otherwise; returns a line for each.
 
@@ -43,8 +54,12 @@ class Built(NamedTuple):
         ]
         rates = [line for number in range(len(self.groups)) for line in self._rates(model, number)]
         if rates or warmup_changed:
+            before = _rates_now(model)
             self._begin(model)
             follow()
+            now = _rates_now(model)
+            if not rates and not all(map(isclose, now, before)):
+                rates = [f"learning rate here: the state has {before}, the options {now}"]
         return found + rates
 
     def _rates(self, model: Any, number: int) -> list[str]:
@@ -55,7 +70,10 @@ class Built(NamedTuple):
                 found.append(f"lr of optimizer {number + 1}: the state has {group.get('initial_lr')}, "
                              f"the options {built.get('initial_lr')}")  # fmt: skip
         loaded, own = _kind(model.schedulers[number].state_dict()), _kind(self.schedules[number])
-        differing = [key for key in {**own, **loaded} if key != "base_lrs" and loaded.get(key) != own.get(key)]
+        if own.keys() != loaded.keys():
+            theirs = ", ".join(sorted(loaded.keys() - own.keys()))
+            return [*found, f"kind of schedule of optimizer {number + 1}: the state's has {theirs}"]
+        differing = [key for key in own if key != "base_lrs" and loaded.get(key) != own.get(key)]
         found += [
             f"{key} of the schedule of optimizer {number + 1}: the state has {loaded.get(key)}, "
             f"the options {own.get(key)}"
@@ -80,6 +98,10 @@ def follow_rates(update: Callable[..., None], iteration: int, warmup_iter: int) 
         warnings.simplefilter("ignore")  # torch misses the optimizer's steps
         for current in range(1, iteration + 1):
             update(current, warmup_iter=warmup_iter)
+
+
+def _rates_now(model: Any) -> list[float]:
+    return [group["lr"] for optimizer in model.optimizers for group in optimizer.param_groups]
 
 
 def _settings(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from usrda_plugin.runner.training.changes import WAY, changes, flat, refuse
+from usrda_plugin.runner.training.changes import Change, changes, flat, of_terms, refuse, way, weighed
 from usrda_plugin.runner.training.claim import Claim
 from usrda_plugin.runner.training.position import check_processes
 from usrda_plugin.runner.training.run import Run
@@ -91,8 +91,9 @@ class Training:
         self.run.restored = _beside(opt)
         saved = (self.run.restored or {}).get("options")
         if saved is not None:
-            self.run.changes = changes(saved, self.run.options)
-            refuse(self.run.changes, iteration)
+            kept = {label.replace("net_", "network_", 1) for label in _saved_networks(opt, iteration)}
+            self.run.changes = weighed(changes(saved, self.run.options), kept)
+            refuse(self.run.changes, iteration, _network(opt, iteration))
 
     def _built(self, build_model: Callable[..., Any], opt: dict[str, Any]) -> Any:
         """The model. Raises ValueError where the checkpoint has not the networks that it trains, or has more."""
@@ -101,8 +102,12 @@ class Training:
         try:
             model = build_model(opt)
         except FileNotFoundError as error:
-            raise ValueError(f"{error}; checkpoint {self.state['iter']} was trained without it. {WAY}") from error
-        _check_networks(opt, model, self.state)
+            iteration = int(self.state["iter"])
+            raise ValueError(
+                f"{error}; checkpoint {iteration} was trained without it{of_terms(self.run.changes)}\n"
+                f"{way(_network(opt, iteration))}"
+            ) from error
+        _check_networks(opt, model, self.state, self.run.changes)
         return model
 
     def _last_epoch(self, loader: Any, epochs: int, total: int) -> int:
@@ -176,18 +181,47 @@ def _check_end(opt: Mapping[str, Any], iteration: int) -> None:
         )
 
 
-def _check_networks(opt: dict[str, Any], model: Any, state: Mapping[str, Any]) -> None:
-    """Raise ValueError where a checkpoint has networks that are not trained now, or moments of other parameters."""
-    files = Sets.of(opt).files(int(state["iter"]))
-    saved = {file.stem.rpartition("_")[0] for file in files if file.suffix == ".pth"}
+def _network(opt: Mapping[str, Any], iteration: int) -> str:
+    """The file of a checkpoint's generator."""
+    return str(Path(opt["path"]["models"], f"net_g_{iteration}.pth"))
+
+
+def _saved_networks(opt: Mapping[str, Any], iteration: int) -> set[str]:
+    """The labels of a checkpoint's networks, such as net_g."""
+    return {file.stem.rpartition("_")[0] for file in Sets.of(opt).files(iteration) if file.suffix == ".pth"}
+
+
+def _check_networks(opt: dict[str, Any], model: Any, state: Mapping[str, Any], found: list[Change] | None) -> None:
+    """Raise ValueError where a checkpoint has networks that are not trained now, or moments that do not fit."""
+    iteration = int(state["iter"])
+    saved = _saved_networks(opt, iteration)
     gone = sorted(label for label in saved if not isinstance(vars(model).get(label), nn.Module))
-    counts = [_parameters(optimizer.state_dict()) for optimizer in model.optimizers]
-    if gone or counts != [_parameters(optimizer) for optimizer in state["optimizers"]]:
-        found = f"that {', '.join(gone)} of it would not be trained on" if gone else "other parameters to train"
-        raise ValueError(
-            f"expected the networks and terms with which checkpoint {state['iter']} was trained, found {found}: the"
-            f" moments of their optimizer cannot be divided. {WAY}"
-        )
+    own = [optimizer.state_dict() for optimizer in model.optimizers]
+    if gone:
+        fault = f"that {', '.join(gone)} of it would not be trained on: their moments cannot be left out"
+    elif [_parameters(optimizer) for optimizer in own] != [_parameters(one) for one in state["optimizers"]]:
+        fault = "other parameters to train: the moments of their optimizer cannot be divided"
+    else:
+        _check_moments(own, state["optimizers"], iteration, _network(opt, iteration))
+        return
+    raise ValueError(
+        f"expected the networks and terms with which checkpoint {iteration} was trained, found {fault}"
+        f"{of_terms(found)}\n{way(_network(opt, iteration))}"
+    )
+
+
+def _check_moments(own: list[Any], saved: list[Any], iteration: int, network: str) -> None:
+    """Raise ValueError where a state, which need not have kept its options, is of optimizers of another kind."""
+    for number, (mine, theirs) in enumerate(zip(own, saved, strict=True), start=1):
+        for group, loaded in zip(mine["param_groups"], theirs["param_groups"], strict=True):
+            amsgrad = group.get("amsgrad"), loaded.get("amsgrad", group.get("amsgrad"))
+            unknown = sorted(loaded.keys() - group.keys() - {"initial_lr"})
+            if unknown or amsgrad[0] != amsgrad[1]:
+                fault = f"one without {', '.join(unknown)}" if unknown else f"amsgrad: {amsgrad[0]} for {amsgrad[1]}"
+                raise ValueError(
+                    f"expected optimizer {number} of the kind with which checkpoint {iteration} was trained, found"
+                    f" {fault} (train: optim_*)\n{way(network)}"
+                )
 
 
 def _parameters(optimizer: Mapping[str, Any]) -> list[int]:
