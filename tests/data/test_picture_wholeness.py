@@ -128,3 +128,19 @@ def test_lines_of_other_threads_are_passed_on_while_those_of_libraries_are_heard
         other.join()
     assert heard.text == b"libpng error: bad\n"
     assert capfd.readouterr().err == "a message of ours\n"
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "AVIF", "GIF", "JPEG2000", "PNG", "JPEG"])
+@pytest.mark.parametrize("side", [1, 8, 900])
+def test_one_colour_all_over_is_not_taken_for_zeros_that_were_never_overwritten(kind: str, side: int) -> None:
+    for colour in (0, 255):
+        content = saved(Image.new("RGB", (side, side), (colour,) * 3), kind)
+        assert np.abs(decode_colour(content, "image").astype(int) - colour).max() <= 1
+
+
+@pytest.mark.parametrize("packing", ["tiff_lzw", "packbits", "zstd", "lzma", "tiff_adobe_deflate", "group4"])
+@pytest.mark.parametrize("side", [1, 8, 100])
+def test_a_tiff_of_a_few_bytes_is_read(packing: str, side: int) -> None:
+    image = Image.new("1" if packing == "group4" else "L", (side, side), 255)
+    content = saved(image, "TIFF", compression=packing)
+    assert (decode_colour(content, "image") == 255).all()

@@ -16,6 +16,7 @@ from usrda_plugin.data.pictures.refusal import cut_off, damaged, not_levels
 from usrda_plugin.data.pictures.tags import Read
 
 _CODESTREAM, _CODESTREAM_END = b"\xff\x4f\xff\x51", b"\xff\xd9"
+_PIXELS_A_ZERO = 16 * 16 * 16
 _WEBP_PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
 _JP2_HEAD = 2**16
 _NEVER_WRITTEN = 32  # zeros that no packing of these ends with
@@ -27,8 +28,11 @@ def refuse_cut_webp(read: Read, length: int) -> None:
     place = 12
     while place + 8 <= end <= length:
         kind, size = struct.unpack("<4sI", read(place, place + 8))
-        place += 8 + size + size % 2
-        if not kind.strip(b"\0") or (kind in _WEBP_PIXELS and _is_unwritten(read, place - size % 2)):
+        start, place = place + 8, place + 8 + size + size % 2
+        if not kind.strip(b"\0"):
+            break
+        most = _NEVER_WRITTEN + _zeros_of_flat(read, kind, start)
+        if kind in _WEBP_PIXELS and _is_unwritten(read, start + size, most):
             break
     else:
         if end <= length:
@@ -36,8 +40,19 @@ def refuse_cut_webp(read: Read, length: int) -> None:
     raise cut_off("WebP")
 
 
-def _is_unwritten(read: Read, end: int) -> bool:
-    return not any(read(max(end - _NEVER_WRITTEN, 0), end))
+def _zeros_of_flat(read: Read, kind: bytes, start: int) -> int:
+    """How many zeros one colour all over may end with: lossy WebP takes 0.025 bytes for 16 x 16 such pixels."""
+    if kind == b"VP8 ":
+        width, height = (side & 0x3FFF for side in struct.unpack("<HH", read(start + 6, start + 10)))
+    elif kind == b"ANMF":
+        width, height = (int.from_bytes(read(start + at, start + at + 3), "little") + 1 for at in (6, 9))
+    else:
+        return 0
+    return width * height // _PIXELS_A_ZERO
+
+
+def _is_unwritten(read: Read, end: int, zeros: int = _NEVER_WRITTEN) -> bool:
+    return not any(read(max(end - zeros, 0), end))
 
 
 def is_lossless_webp(content: bytes) -> bool:

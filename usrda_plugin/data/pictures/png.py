@@ -164,18 +164,19 @@ def _behind_pixels(tail: bytes) -> bytes:
 def _check_amount(content: bytes | memoryview, header: Header, parts: list[Chunk]) -> None:
     """Unpack the pixels to see that all are there: libpng would print of it, and older OpenCVs leave the rest black."""
     detail: Detail = header.detail
+    bits = detail.depth * _CHANNELS[detail.model]
+    least = 0 if detail.is_interlaced else header.height * (1 + (header.width * bits + 7) // 8)
     unpacker, amount = zlib.decompressobj(), 0
     try:
         for part in parts:
             if part.kind == b"IDAT":
                 rest: bytes = bytes(content[part.start + 8 : part.stop - 4])
-                while rest and not unpacker.eof:
+                while rest and not unpacker.eof and amount < least:
                     amount += len(unpacker.decompress(rest, 2**20))
                     rest = unpacker.unconsumed_tail
     except zlib.error:
         raise damaged("PNG", "its pixels cannot be unpacked") from None
-    bits = detail.depth * _CHANNELS[detail.model]
-    if not detail.is_interlaced and amount < header.height * (1 + (header.width * bits + 7) // 8):
+    if amount < least:
         raise damaged("PNG", "pixels are missing")
 
 

@@ -34,6 +34,7 @@ _MODELS |= {34892: "a camera's raw samples", 32844: "logarithmic levels", 32845:
 _PLAIN, _FAX, _OLD_JPEG, _JPEG, _DEFLATE = 1, (2, 3, 4), 6, 7, (8, 32946)
 _KINDS_OF_SAMPLES = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _MULTIPLIED, _STRAIGHT = 1, 2
+_NEVER_WRITTEN = 32  # zeros
 _MOST_BITS = 128  # of a sample that any program writes
 
 
@@ -79,7 +80,8 @@ def look(read: Read, length: int) -> Header:
     places, lengths, *_ = _blocks(directory, height, width)
     if not places or max(place + size for place, size in zip(places, lengths, strict=True)) > length:
         raise cut_off("TIFF")
-    if layout.packing != _PLAIN and not any(read(places[-1] + lengths[-1] - 32, places[-1] + lengths[-1])):
+    end = places[-1] + lengths[-1]
+    if layout.packing != _PLAIN and lengths[-1] > _NEVER_WRITTEN and not any(read(end - _NEVER_WRITTEN, end)):
         raise cut_off("TIFF")  # no packing ends with so many zeros
     header = Header("TIFF", height, width, upright_if_unknown(directory.number(ORIENTATION, 1)), detail=layout)
     if not layout.is_by_libtiff:
