@@ -70,6 +70,7 @@ EXAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "logger:*": ({"logger": {"keep_last": 2}}, "logger:keep_last"),
     "manual_seed": ({"manual_seed": 4}, "manual_seed"),
     "num_gpu": ({"num_gpu": 1}, "num_gpu"),
+    "threads": ({"threads": 3}, "threads"),
     "*": ({"queue_size": 4}, "queue_size"),
 }  # fmt: skip
 
@@ -142,7 +143,9 @@ def log_of(run: Path) -> str:
 # what the option check itself refuses here, or a GPU would be needed for, is seen by the tests of the table alone
 QUICK = ("train:optim_*:lr", "datasets:train:seed", "train:*_opt", "train:ema_decay")
 TRIED = [
-    row.pattern for row in TABLE if row.pattern not in ("model_type", "scale", "train:optim_*:type", "num_gpu", "*")
+    row.pattern
+    for row in TABLE
+    if row.pattern not in ("model_type", "scale", "train:optim_*:type", "num_gpu", "threads", "*")
 ]
 
 
@@ -431,3 +434,10 @@ def test_data_parallel_goes_on_at_the_right_sample(
     more = torch.load(run / "training_states/3.more", weights_only=True)
     assert more["position"]["samples"] == 3 * 4
     assert Counter(more["options"])["train:optim_g:lr"] == 1e-3
+
+
+def test_another_number_of_threads_is_reported(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads + 1)
+    run = tiny.train(here, {"train": {"total_iter": 7}}, auto_resume=True)
+    assert f"threads: was {threads}, is {threads + 1} (reported: a CPU adds up in another order" in log_of(run)

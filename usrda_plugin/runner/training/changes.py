@@ -64,6 +64,7 @@ TABLE = (
     Row("logger:*", "applied", "it holds from the next line or checkpoint on"),
     Row("manual_seed", "reported", "random generators go on from the checkpoint; samples drawn by the seed are others"),
     Row("num_gpu", "reported", "another device adds up in another order"),
+    Row("threads", "reported", "a CPU adds up in another order; OMP_NUM_THREADS sets the number"),
     Row("*", "reported", "it holds from the next iteration on"),
 )
 

@@ -8,6 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from usrda_plugin.runner.training.changes import Change, changes, flat, of_terms, refuse, way, weighed
@@ -58,7 +59,7 @@ class Training:
         def load_resume_state(opt: dict[str, Any]) -> Any:
             if self.claim:
                 Sets.of(opt).clear()
-            run.opt, run.options = opt, flat(opt)
+            run.opt, run.options = opt, flat({**opt, **_threads(opt)})
             self.state = theirs["load_resume_state"](opt)
             self._look_beside(opt)
             return self.state
@@ -169,6 +170,11 @@ def _beside(opt: dict[str, Any]) -> dict[str, Any] | None:
     restored: dict[str, Any] = read_tensors(file)
     check_processes(opt, restored["position"], state.name)
     return restored
+
+
+def _threads(opt: Mapping[str, Any]) -> dict[str, int]:
+    """The threads that compute, where a training on the CPU depends on their number."""
+    return {"threads": torch.get_num_threads()} if opt["num_gpu"] == 0 else {}
 
 
 def _check_end(opt: Mapping[str, Any], iteration: int) -> None:
