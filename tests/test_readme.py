@@ -84,9 +84,10 @@ def test_basicsr_and_usrda_commands_run_one_after_the_other(laid_out):
         ran.append(option_file if program == "basicsr" else arguments[0])
     trained = ["train_psnr.yml", "train_usrda.yml", "train_usrda_plus.yml", "train_usrda_x2.yml"]
     again = ["train_usrda.yml"]  # it goes on
-    assert ran == ["doctor", *trained, "test_usrda.yml", *again, "lmdb", "upscale", "upscale"]
+    assert ran == ["doctor", *trained, "test_usrda.yml", *again, "lmdb", "upscale", "upscale", "upscale"]
     assert list((laid_out / "results/test_usrda/visualization").rglob("*.png"))
     assert {file.name for file in (laid_out / "upscaled").rglob("*.*")} == {"e.png", "f.png"}
+    assert {file.name for file in (laid_out / "large").rglob("*.*")} == {"e.png", "f.jpg"}
     assert (laid_out / "datasets/source_hr.lmdb/data.mdb").is_file()
 
 

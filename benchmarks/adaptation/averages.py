@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from usrda_plugin.models.checkpoints import NETWORK
+from usrda_plugin.weights.reading import NETWORK
 
 
 def average_of(trained: Path, description: Mapping[str, Any], without: Sequence[str] = ()) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import yaml
 from report import COLUMNS
 from tables import DIGITS, markdown, number
 
-from usrda_plugin.models.checkpoints import NETWORK
+from usrda_plugin.weights.reading import NETWORK
 
 TEXTS = Path(__file__).parent / "cards"
 TERMS = {
