@@ -99,3 +99,23 @@ def test_another_fault_of_the_file_system_stays_visible(tmp_path: Path, monkeypa
     monkeypatch.setattr(module.fcntl, "flock", flock)
     with pytest.raises(OSError, match="Input/output"):
         Claim(tmp_path / "run")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+def test_a_forked_loader_process_that_outlives_the_training_holds_nothing(tmp_path: Path) -> None:
+    claim = Claim(tmp_path / "run")
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(write)
+        os.read(read, 1)
+        os._exit(0)
+    for held in claim._held:
+        os.close(held.descriptor)  # as the system does where the training is killed
+    claim._held.clear()
+    try:
+        Claim(tmp_path / "run").release()
+    finally:
+        os.close(write)
+        os.close(read)
+        os.waitpid(child, 0)

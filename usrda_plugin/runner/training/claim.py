@@ -98,6 +98,7 @@ class Claim:
                 os.close(held.descriptor)
                 return None
             held.sign()
+            held.keep_to_itself()
         except BaseException:
             with suppress(OSError):
                 os.close(held.descriptor)
@@ -125,11 +126,30 @@ class _Held(NamedTuple):
             os.ftruncate(self.descriptor, 0)
             os.write(self.descriptor, json.dumps(owner).encode())
 
+    def keep_to_itself(self) -> None:
+        """Let no process that is forked from here hold it too, which may outlive this one."""
+        _DESCRIPTORS.add(self.descriptor)
+
     def give_back(self) -> None:
+        _DESCRIPTORS.discard(self.descriptor)
         # removed while held, so that who waits on the old file finds no one else there
         with suppress(OSError):
             self.file.unlink(missing_ok=True)
         os.close(self.descriptor)
+
+
+_DESCRIPTORS: set[int] = set()
+
+
+def _close_in_child() -> None:
+    for descriptor in _DESCRIPTORS:
+        with suppress(OSError):
+            os.close(descriptor)
+    _DESCRIPTORS.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not every system forks
+    os.register_at_fork(after_in_child=_close_in_child)
 
 
 def _open(file: Path) -> tuple[_Held, bool]:
