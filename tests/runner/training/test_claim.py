@@ -104,18 +104,20 @@ def test_another_fault_of_the_file_system_stays_visible(tmp_path: Path, monkeypa
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 def test_a_forked_loader_process_that_outlives_the_training_holds_nothing(tmp_path: Path) -> None:
     claim = Claim(tmp_path / "run")
-    read, write = os.pipe()
+    (read, write), (begun, begin) = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
         os.close(write)
+        os.write(begin, b"1")
         os.read(read, 1)
         os._exit(0)
+    os.read(begun, 1)
     for held in claim._held:
         os.close(held.descriptor)  # as the system does where the training is killed
     claim._held.clear()
     try:
         Claim(tmp_path / "run").release()
     finally:
-        os.close(write)
-        os.close(read)
+        for end in (write, read, begun, begin):
+            os.close(end)
         os.waitpid(child, 0)
