@@ -359,7 +359,10 @@ def test_a_loss_that_is_not_finite_has_no_gradient_that_is(tmp_path):
 PROCESS = """
 import sys
 import torch
+import usrda_plugin
 from tests.models import test_non_finite as here
+
+usrda_plugin.register()
 
 folder, rank = sys.argv[1], int(sys.argv[2])
 torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
