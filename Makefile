@@ -29,7 +29,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 
 schema: $(INSTALLED)  ## write options/schema.json, which editors read
-	$(BIN)/python -m usrda_plugin.runner.options options/schema.json
+	$(BIN)/python -m usrda_plugin.options options/schema.json
 
 # on an otherwise idle machine: about half an hour on two cores; the figures stay in benchmarks/out
 benchmarks: $(INSTALLED)  ## the tables of docs/performance.md

@@ -155,7 +155,7 @@ def measure(option_file: str, *overrides: str) -> int:
     """Train by BasicSR's runner in this process and print one line of JSON: speed, peak memory, last losses."""
     from basicsr.utils import logger
 
-    from usrda_plugin.runner import launch
+    from usrda_plugin.training import launch
 
     logged: list[dict[str, Any]] = []
     report = logger.MessageLogger.__call__

@@ -21,7 +21,7 @@ import torch
 import yaml
 
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.runner import launch
+from usrda_plugin.training import launch
 
 PAGE = 4096
 STATUS = Path("/proc/self/statm")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from usrda_plugin.method.modes import frozen
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.models.updates import frozen
 
 
 def textbook_step(model: USRDAModel, *, tidy: bool = False) -> dict[str, float]:

@@ -70,7 +70,7 @@ def measure(network: str, *overrides: str) -> dict[str, float]:
     """Train by BasicSR's runner in this process and tell the time of its steps and of their waits."""
     from basicsr.data.prefetch_dataloader import CPUPrefetcher, CUDAPrefetcher
 
-    from usrda_plugin.runner import launch
+    from usrda_plugin.training import launch
 
     threads = [value.removeprefix("threads=") for value in overrides if value.startswith("threads=")]
     if threads:

@@ -15,7 +15,7 @@ import torch
 from report import Result
 
 from usrda_plugin import __version__
-from usrda_plugin.runner.options.inheritance import read_chain
+from usrda_plugin.options.inheritance import read_chain
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("torch", "basicsr", "scikit-image")

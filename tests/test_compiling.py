@@ -13,7 +13,7 @@ from torch import nn
 
 from usrda_plugin.compiling import keep_compiled_code_private
 from usrda_plugin.inference.engine import Engine, choose_device
-from usrda_plugin.models.switches import Switches
+from usrda_plugin.models.performance import Switches
 
 PRINTING = """
 import os

@@ -17,8 +17,11 @@ ROOT = PACKAGE.name
 FLOORS = (
     {"__main__"},
     {"cli"},
-    {"runner", "inference", "evaluation", "interop"},
+    {"training"},
+    {"options", "inference"},
+    {"compat"},
     {"models"},
+    {"monitoring"},
     {"archs", "data", "losses", "metrics"},
     {"method", "weights", "before_basicsr", "before_mmengine", "choices", "compiling"},
 )
@@ -103,35 +106,35 @@ def test_imports_go_down_only(sources: dict[Module, str]) -> None:
 
 
 def test_the_imports_that_are_there_are_seen(sources: dict[Module, str]) -> None:
-    seen = {name for _, name in imports(sources["runner", "launch"], ("runner", "launch"))}
-    assert {"torch.distributed", "usrda_plugin.runner.options", "basicsr.utils.logger", "basicsr"} <= seen
+    seen = {name for _, name in imports(sources["training", "launch"], ("training", "launch"))}
+    assert {"torch.distributed", "usrda_plugin.options", "basicsr.utils.logger", "basicsr"} <= seen
 
 
 @pytest.mark.parametrize(
     ("file", "line", "why"),
     [
-        ("models/strips.py", "import usrda_plugin.cli.basicsr", "down only"),
-        ("models/strips.py", "from usrda_plugin.runner import launch", "down only"),
-        ("models/strips.py", "from usrda_plugin import runner", "down only"),
-        ("models/strips.py", "from ..runner.launch import train", "down only"),
-        ("models/strips.py", "from .. import runner", "down only"),
-        ("runner/seams/vgg.py", "from ...cli import exits", "down only"),
+        ("models/image_grid.py", "import usrda_plugin.cli.basicsr", "down only"),
+        ("models/image_grid.py", "from usrda_plugin.training import launch", "down only"),
+        ("models/image_grid.py", "from usrda_plugin import training", "down only"),
+        ("models/image_grid.py", "from ..training.launch import train", "down only"),
+        ("models/image_grid.py", "from .. import training", "down only"),
+        ("compat/vgg.py", "from ..cli import exits", "down only"),
         ("archs/__init__.py", "from ..models import USRDAModel", "down only"),
         ("archs/critic.py", "def later():\n    from usrda_plugin.models import USRDAModel", "down only"),
-        ("archs/critic.py", "def later():\n    import_module('usrda_plugin.models.strips')", "down only"),
+        ("archs/critic.py", "def later():\n    import_module('usrda_plugin.models.image_grid')", "down only"),
         ("archs/critic.py", "importlib.import_module(f'usrda_plugin.models.{name}')", "down only"),
         ("losses/vgg.py", "from usrda_plugin.archs import USRDANet", "siblings"),
-        ("data/stream.py", "def later():\n    import usrda_plugin.metrics", "siblings"),
-        ("models/strips.py", "from usrda_plugin import USRDANet", "package's top"),
-        ("models/strips.py", "import_module(f'usrda_plugin.{floor}')", "package's top"),
+        ("data/sampler.py", "def later():\n    import usrda_plugin.metrics", "siblings"),
+        ("models/image_grid.py", "from usrda_plugin import USRDANet", "package's top"),
+        ("models/image_grid.py", "import_module(f'usrda_plugin.{floor}')", "package's top"),
         ("method/passes.py", "import numpy", "torch alone"),
         ("method/passes.py", "def later():\n    from basicsr.losses import build_loss", "torch alone"),
         ("method/passes.py", "from torchvision import models", "torch alone"),
         ("method/passes.py", "from usrda_plugin.archs import USRDANet", "down only"),
         ("helpers/text.py", "", "on no floor"),
         ("helpers.py", "", "on no floor"),
-        ("runner/utils.py", "", "called utils"),
-        ("runner/utils/text.py", "", "called utils"),
+        ("training/utils.py", "", "called utils"),
+        ("training/utils/text.py", "", "called utils"),
     ],
 )
 def test_a_planted_violation_is_caught(file: str, line: str, why: str, sources: dict[Module, str]) -> None:

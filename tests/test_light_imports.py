@@ -97,7 +97,7 @@ def test_each_package_that_imports_basicsr_mends_it_first() -> None:
         for folder in PACKAGE.iterdir()
         if any(re.search("^(from|import) basicsr", file.read_text(), re.M) for file in folder.rglob("*.py"))
     }
-    assert {"archs", "data", "interop", "models"} <= {folder.name for folder in importers}
+    assert {"archs", "data", "models"} <= {folder.name for folder in importers}
     for folder in importers:
         imports = re.findall("^(?:from|import) .+", (folder / "__init__.py").read_text(), re.M)
         assert imports[0].startswith("import usrda_plugin.before_basicsr"), folder
@@ -106,7 +106,7 @@ def test_each_package_that_imports_basicsr_mends_it_first() -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "from usrda_plugin.interop import open_network; from usrda_plugin.inference import Upscaler",
+        "from usrda_plugin.archs.opening import open_network; from usrda_plugin.inference import Upscaler",
         *(
             pytest.param(statement, marks=pytest.mark.slow)
             for statement in (
@@ -115,10 +115,10 @@ def test_each_package_that_imports_basicsr_mends_it_first() -> None:
                 "from usrda_plugin.archs.critic import USRDADiscriminator",
                 "from usrda_plugin.losses import find_vgg_weights",
                 "from usrda_plugin.metrics import niqe",
-                "from usrda_plugin.models.signals.monitor import Monitor",
-                "from usrda_plugin.runner.launch import train",
-                "from usrda_plugin.runner.options import load_options",
-                "from usrda_plugin.runner.seams import seam_states",
+                "from usrda_plugin.monitoring.monitor import Monitor",
+                "from usrda_plugin.training.launch import train",
+                "from usrda_plugin.options import load_options",
+                "from usrda_plugin.compat import seam_states",
                 "from usrda_plugin.cli import doctor, lmdb, upscale",
             )
         ),

@@ -22,8 +22,8 @@ import yaml
 from basicsr.metrics import calculate_metric
 
 from usrda_plugin.archs import USRDANet
+from usrda_plugin.archs.opening import open_network
 from usrda_plugin.cli import usrda
-from usrda_plugin.interop import open_network
 from usrda_plugin.metrics import (
     calculate_usrda_colour_shift,
     calculate_usrda_lpips,
@@ -31,7 +31,7 @@ from usrda_plugin.metrics import (
     calculate_usrda_psnr,
     calculate_usrda_ssim,
 )
-from usrda_plugin.runner.options.inheritance import read_chain
+from usrda_plugin.options.inheritance import read_chain
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "pretrained"

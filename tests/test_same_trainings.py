@@ -21,7 +21,7 @@ from basicsr.utils.registry import LOSS_REGISTRY
 from torch import Tensor, nn
 
 from tests.cli.test_train_baselines import ADVERSARIAL, DEGRADATION, SYNTHESIS
-from tests.runner.training import tiny
+from tests.training import tiny
 
 EXPECTED = Path(__file__).with_name("same_trainings.json")
 RECORD = bool(os.environ.get("RECORD_TRAININGS"))

@@ -21,8 +21,8 @@ from usrda_plugin.method import (
     extensions,
     real_answers,
 )
+from usrda_plugin.method.modes import frozen
 from usrda_plugin.method.passes import PAPER
-from usrda_plugin.models.updates import frozen
 
 
 def least_squares(prediction: Tensor, target_is_real: bool, is_disc: bool = False) -> Tensor:

@@ -30,7 +30,7 @@ def register() -> None:
 
     Raises ImportError where BasicSR cannot be imported.
     """
-    from usrda_plugin.runner.plugins import register_ours
+    from usrda_plugin.compat.plugins import register_ours
 
     register_ours()
 

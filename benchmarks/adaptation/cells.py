@@ -20,7 +20,7 @@ from trainings import Cell, Training, source_training, trainings_of
 
 from usrda_plugin import __version__
 from usrda_plugin.archs import USRDABicubic
-from usrda_plugin.interop.networks import open_network
+from usrda_plugin.archs.opening import open_network
 
 BEST, LAST = "net_g_best.pth", "net_g_latest.pth"
 

@@ -21,7 +21,7 @@ from run import OUT
 from scales import SCALES
 from trainings import Cell
 
-from usrda_plugin.models.checkpoints import write
+from usrda_plugin.weights.writing import write
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

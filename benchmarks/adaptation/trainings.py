@@ -10,7 +10,7 @@ from rows import ROWS
 from scales import SCALES, Scale
 
 from usrda_plugin.losses import find_vgg_weights
-from usrda_plugin.runner.options.inheritance import read_chain
+from usrda_plugin.options.inheritance import read_chain
 
 OPTIONS = Path(__file__).parent / "options"
 ITERATIONS = ("total_iter", "psnr_iter", "warmup_iter", "net_d_init_iters")

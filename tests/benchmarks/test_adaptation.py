@@ -18,8 +18,8 @@ import torch
 import yaml
 
 from usrda_plugin.archs import USRDANet
-from usrda_plugin.runner.options import load_options
-from usrda_plugin.runner.options.inheritance import read_chain
+from usrda_plugin.options import load_options
+from usrda_plugin.options.inheritance import read_chain
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "adaptation"
 MODULES = [file.stem for file in FOLDER.glob("*.py")]

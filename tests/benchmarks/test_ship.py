@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from usrda_plugin.archs import USRDANet
-from usrda_plugin.interop import open_network
+from usrda_plugin.archs.opening import open_network
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "adaptation"
 NAMES = ["usrda_source_only_x2", "usrda_nikon_x2", "usrda_iphone_x2"]

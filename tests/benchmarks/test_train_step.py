@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from usrda_plugin.models.updates import Updates
+from usrda_plugin.models.stepping import Updates
 
 TINY = ["--device", "cpu", "--network", "tiny", "--batch", "2", "--patch", "32"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from usrda_plugin.cli.basicsr import main
-from usrda_plugin.runner.options import notes_on
+from usrda_plugin.options import notes_on
 
 OptionFile = Callable[..., Path]
 OPT: dict[str, Any] = {

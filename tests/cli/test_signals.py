@@ -12,7 +12,7 @@ import torch
 
 from tests.cli.conftest import merged
 from usrda_plugin.cli.basicsr import main
-from usrda_plugin.models.signals import alarms
+from usrda_plugin.monitoring import alarms
 
 OptionFile = Callable[..., Path]
 

@@ -9,9 +9,8 @@ import pytest
 
 from usrda_plugin import __version__
 from usrda_plugin.cli import doctor, usrda
-from usrda_plugin.runner import plugins
-from usrda_plugin.runner.errors import SetupError
-from usrda_plugin.runner.seams import SEAMS
+from usrda_plugin.compat import SEAMS, plugins
+from usrda_plugin.training.errors import SetupError
 
 
 def test_the_doctor_tells_versions_device_plugins_weights_and_seams(

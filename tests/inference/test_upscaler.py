@@ -20,7 +20,7 @@ from usrda_plugin.archs import USRDANet
 from usrda_plugin.inference import Size, Tiling, Upscaler, super_resolve
 from usrda_plugin.inference import upscaler as upscaler_module
 from usrda_plugin.inference.engine import Engine, choose_device
-from usrda_plugin.inference.launching import Canvas
+from usrda_plugin.inference.pending_batch import Canvas
 
 Build = Callable[[int], nn.Module]
 

@@ -12,7 +12,7 @@ from tests.models.test_usrda_model import batch, options
 from usrda_plugin.models import USRDAModel
 from usrda_plugin.models.divergence import TrainingDiverged
 from usrda_plugin.models.non_finite import LOOK_EVERY
-from usrda_plugin.runner import launch
+from usrda_plugin.training import launch
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 TOLERANCE = 2e-3  # relative; convolutions add up in another order, and ten steps amplify it

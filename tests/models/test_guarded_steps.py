@@ -15,11 +15,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from usrda_plugin.compat import apply_seams
 from usrda_plugin.models import non_finite
 from usrda_plugin.models.divergence import TrainingDiverged
 from usrda_plugin.models.guarded_steps import wrong_losses_have_wrong_gradients
 from usrda_plugin.models.non_finite import LOOK_EVERY
-from usrda_plugin.runner.seams import apply_seams
 
 apply_seams()
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.models.micro_batches import Passes
-from usrda_plugin.models.strips import strips
+from usrda_plugin.models.accumulation import Passes
+from usrda_plugin.models.image_grid import strips
 
 NETWORK = {
     "type": "USRDANet", "scale": 2, "encoder": "rrdb", "num_feat": 4, "num_block": 2, "num_grow_ch": 2,

@@ -13,7 +13,7 @@ from tests.options.fuzz import outcome
 from tests.options.fuzz.files import FUZZED, Spoilt, spoilt
 from tests.options.fuzz.fuzz import Report, fuzz, quiet, try_file
 from tests.options.fuzz.workplace import Workplace, inside
-from usrda_plugin.runner.options import Fault, OptionsError
+from usrda_plugin.options import Fault, OptionsError
 
 # a run may warn of what it was asked for: a learning rate, a metric that is not defined for small images
 pytestmark = pytest.mark.filterwarnings("ignore")

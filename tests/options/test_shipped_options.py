@@ -18,9 +18,9 @@ import yaml
 from basicsr.utils.registry import ARCH_REGISTRY
 from torchvision.models import vgg19
 
-from usrda_plugin.runner import launch
-from usrda_plugin.runner.options import load_options
-from usrda_plugin.runner.options.inheritance import read_chain
+from usrda_plugin.options import load_options
+from usrda_plugin.options.inheritance import read_chain
+from usrda_plugin.training import launch
 
 Options = dict[str, Any]
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from usrda_plugin.interop import identify
+from usrda_plugin.archs.opening import identify
 from usrda_plugin.weights import Chosen, choose, read_tensors
 
 

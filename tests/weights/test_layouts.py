@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from usrda_plugin.archs import USRDADiscriminator, USRDANet
-from usrda_plugin.interop import identify, open_network
+from usrda_plugin.archs.opening import identify, open_network
 from usrda_plugin.weights import MisfitError, fit, read_tensors
 
 Weights = dict[str, Tensor]

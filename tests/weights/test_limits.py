@@ -11,7 +11,7 @@ import torch
 from basicsr.archs.rrdbnet_arch import RRDBNet
 from safetensors.torch import save_file
 
-from usrda_plugin.interop import open_network
+from usrda_plugin.archs.opening import open_network
 from usrda_plugin.weights import UnreadableFileError, fit, limits, read_tensors
 
 
@@ -185,7 +185,7 @@ def test_a_list_of_contents_is_no_longer_than_weights_need(file: Path) -> None:
 def test_a_description_opens_no_other_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = file.with_name("other.pth")
     torch.save({"params": {}}, other)
-    monkeypatch.setattr("usrda_plugin.interop.networks._construct", lambda *_: pytest.fail("it was built"))
+    monkeypatch.setattr("usrda_plugin.archs.opening._construct", lambda *_: pytest.fail("it was built"))
     for description in ({"type": "SpyNet", "load_path": str(other)}, {"type": "BasicVSR", "spynet_path": str(other)}):
         torch.save({"params": rrdbnet().state_dict(), "network": description}, file)
         with pytest.raises(ValueError, match=r"a file cannot ask for by itself; .*--opt"):

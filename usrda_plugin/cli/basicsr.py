@@ -109,7 +109,7 @@ def _add_local_rank(parser: argparse.ArgumentParser) -> None:
 
 def _start(chosen: argparse.Namespace) -> None:
     # it imports torch and BasicSR, which help and faults in arguments do without
-    from usrda_plugin.runner import launch
+    from usrda_plugin.training import launch
 
     if chosen.command == "test":
         launch.test(

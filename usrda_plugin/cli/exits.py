@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TextIO
 
-from usrda_plugin.runner.errors import LostProcessError, SetupError, TrainingError, is_first_of_machine
+from usrda_plugin.training.errors import LostProcessError, SetupError, TrainingError, is_first_of_machine
 
 BROKEN_OFF = 1
 USER_FAULT = 2

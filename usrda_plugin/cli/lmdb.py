@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.progress import track
 
 from usrda_plugin.data import Layout, make_lmdb, verify_lmdb
+from usrda_plugin.data.backends import LmdbStore
 from usrda_plugin.data.checksums import FILE as CHECKSUMS
 from usrda_plugin.data.checksums import read_checksums
-from usrda_plugin.data.stores import LmdbStore
 from usrda_plugin.data.unfinished import clear_unfinished
-from usrda_plugin.runner.errors import SetupError
+from usrda_plugin.training.errors import SetupError
 
 
 def run(chosen: argparse.Namespace) -> None:

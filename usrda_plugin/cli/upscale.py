@@ -13,7 +13,9 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from usrda_plugin.archs.opening import Identified, build, identify
 from usrda_plugin.cli.exits import printable
+from usrda_plugin.compat.plugins import load_plugins
 from usrda_plugin.data.pictures import LOSSY
 from usrda_plugin.inference import (
     Job,
@@ -32,11 +34,9 @@ from usrda_plugin.inference import (
 )
 from usrda_plugin.inference.jobs import some
 from usrda_plugin.inference.naming import Existing
-from usrda_plugin.interop import Identified, build, identify
-from usrda_plugin.runner.errors import SetupError
-from usrda_plugin.runner.options.inheritance import read_chain
-from usrda_plugin.runner.plugins import load_plugins
-from usrda_plugin.runner.threads import crowded_threads
+from usrda_plugin.options.inheritance import read_chain
+from usrda_plugin.training.errors import SetupError
+from usrda_plugin.training.threads import crowded_threads
 from usrda_plugin.weights import shown, shown_path
 
 

@@ -6,7 +6,7 @@ from usrda_plugin.data.environment import lmdb_environment
 from usrda_plugin.data.images import ImageSource
 from usrda_plugin.data.layout import Layout
 from usrda_plugin.data.lmdb import make_lmdb
-from usrda_plugin.data.stream import StreamSampler, draws
+from usrda_plugin.data.sampler import StreamSampler, draws
 from usrda_plugin.data.unpaired import USRDADataset, USRDASourceDataset
 from usrda_plugin.data.verify import verify_lmdb
 

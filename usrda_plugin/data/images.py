@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from usrda_plugin.data.backends import ImageStore, listed_name, open_store, read_lines
 from usrda_plugin.data.layout import partner_stems
 from usrda_plugin.data.pictures import decode_colour, uncompressed, upright_size
-from usrda_plugin.data.stores import ImageStore, listed_name, open_store, read_lines
 
 
 class MissingImagesError(FileNotFoundError):

@@ -14,11 +14,11 @@ from pathlib import Path, PurePosixPath
 import lmdb
 import numpy as np
 
+from usrda_plugin.data.backends import LONGEST_KEY, is_lmdb
 from usrda_plugin.data.checksums import checksum, write_checksums
 from usrda_plugin.data.encoding import COMPRESSION, encode
 from usrda_plugin.data.images import ImageSource
 from usrda_plugin.data.layout import WHOLE, Layout
-from usrda_plugin.data.stores import LONGEST_KEY, is_lmdb
 from usrda_plugin.data.unfinished import unfinished_folder
 
 FIRST_MAP_SIZE = 2**26

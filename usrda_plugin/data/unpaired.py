@@ -11,14 +11,14 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
+from usrda_plugin.data.backends import is_lmdb
 from usrda_plugin.data.camera import PATCH, Camera, Drawer, estimate_camera, featureless, gather, looked_at
 from usrda_plugin.data.images import ImageSource
 from usrda_plugin.data.levels import as_unit
 from usrda_plugin.data.pairs import GivenPairs, MadePairs, PairSource, places
 from usrda_plugin.data.patches import random_corner, random_pose, to_tensor
+from usrda_plugin.data.sampler import draws
 from usrda_plugin.data.sizes import least_side, refuse_small, small_or_unreadable
-from usrda_plugin.data.stores import is_lmdb
-from usrda_plugin.data.stream import draws
 
 _last_camera: dict[Hashable, Camera] = {}
 """The camera that this process has estimated last, by all that it was estimated from.

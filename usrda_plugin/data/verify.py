@@ -9,12 +9,12 @@ from pathlib import Path
 
 import lmdb
 
+from usrda_plugin.data.backends import LmdbStore, read_lines
 from usrda_plugin.data.checksums import FILE, LISTING, checksum, read_checksums
 from usrda_plugin.data.environment import lmdb_environment
 from usrda_plugin.data.lmdb import Progress
 from usrda_plugin.data.lmdb_tree import tree_faults
 from usrda_plugin.data.pictures import decode_colour
-from usrda_plugin.data.stores import LmdbStore, read_lines
 
 _META_LINE = re.compile(r"(?P<key>[^.]+)\.\w+ \((?P<height>\d+),(?P<width>\d+),\d+\) \d+")
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from usrda_plugin.data.backends import IMAGE_SUFFIXES
 from usrda_plugin.data.pictures import WRITTEN
-from usrda_plugin.data.stores import IMAGE_SUFFIXES
 from usrda_plugin.inference.naming import Naming, name_results
 from usrda_plugin.inference.places import Found, kind_of
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from usrda_plugin.data.stores import IMAGE_SUFFIXES, is_hidden, is_listed
+from usrda_plugin.data.backends import IMAGE_SUFFIXES, is_hidden, is_listed
 
 Given = Literal["file", "folder", "tree", "pattern"]
 Reason = Literal["hidden", "format", "subfolder", "link"]

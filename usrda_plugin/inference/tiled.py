@@ -10,10 +10,10 @@ from itertools import islice
 import torch
 
 from usrda_plugin.inference.engine import Engine
-from usrda_plugin.inference.launching import Canvas, Launched, NotFiniteError, launch
 from usrda_plugin.inference.memory import bytes_per_pixel, free_memory, is_out_of_memory
+from usrda_plugin.inference.model_info import Traits
+from usrda_plugin.inference.pending_batch import Canvas, Launched, NotFiniteError, launch
 from usrda_plugin.inference.tiles import Grid, Size, Tiling, plan_grid, square_grid
-from usrda_plugin.inference.traits import Traits
 
 Progress = Callable[[int, int], None]
 

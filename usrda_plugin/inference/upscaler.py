@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from usrda_plugin.data.levels import as_unit
 from usrda_plugin.inference.engine import Engine, Precision, choose_device
-from usrda_plugin.inference.field import full_radius, receptive_radius
-from usrda_plugin.inference.launching import Canvas, Cut
 from usrda_plugin.inference.memory import check_room, no_room
+from usrda_plugin.inference.model_info import Traits, measure_traits
+from usrda_plugin.inference.pending_batch import Canvas, Cut
+from usrda_plugin.inference.receptive_field import full_radius, receptive_radius
 from usrda_plugin.inference.tiled import Progress, TiledRun
 from usrda_plugin.inference.tiles import Size, Tile, Tiling
-from usrda_plugin.inference.traits import Traits, measure_traits
 
 # In cells of the features: a field of at most the first is covered, so that tiles are exact; of a larger one the
 # second, beyond which trained networks changed less than a hundredth of an 8-bit level.

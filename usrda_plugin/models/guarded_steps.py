@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from usrda_plugin.models.finite_weights import Networks
 from usrda_plugin.models.non_finite import NonFiniteGuard
-from usrda_plugin.models.updates import (
+from usrda_plugin.models.stepping import (
     Log,
     Remembered,
     Skipped,

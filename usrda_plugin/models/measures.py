@@ -13,7 +13,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from torch import Tensor
 
 from usrda_plugin.metrics import needs_reference, picture_of, tensor_metric
-from usrda_plugin.models.shares import in_order
+from usrda_plugin.models.validation_shard import in_order
 
 
 class Found(NamedTuple):

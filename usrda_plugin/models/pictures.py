@@ -12,7 +12,7 @@ import cv2
 from torch import Tensor
 
 from usrda_plugin.metrics import picture_of
-from usrda_plugin.models.checkpoints import SaveError
+from usrda_plugin.weights.writing import SaveError
 
 THREADS = min(4, os.cpu_count() or 1)
 WAITING = 2 * THREADS

@@ -15,17 +15,18 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
 
 from usrda_plugin.method import CRITIC_TERMS, Batch, Pass, Verdict, taught
-from usrda_plugin.models import checkpoints
+from usrda_plugin.method.modes import frozen
+from usrda_plugin.models import saving
+from usrda_plugin.models.accumulation import Passes
 from usrda_plugin.models.criteria import PERTURBATION
-from usrda_plugin.models.micro_batches import Passes
+from usrda_plugin.models.image_grid import strips
 from usrda_plugin.models.non_finite import NonFiniteGuard
 from usrda_plugin.models.objective import Objective, build_objective, leaves_networks_idle
-from usrda_plugin.models.rehearsal import rehearse, trial_batch
-from usrda_plugin.models.signals import Monitor
-from usrda_plugin.models.strips import strips
-from usrda_plugin.models.switches import FUSED, Switches, resolve_switches
-from usrda_plugin.models.updates import Updates, fit_state, follow, frozen, mean_of
+from usrda_plugin.models.performance import FUSED, Switches, resolve_switches
+from usrda_plugin.models.preflight import rehearse, trial_batch
+from usrda_plugin.models.stepping import Updates, fit_state, follow, mean_of
 from usrda_plugin.models.validation import validate
+from usrda_plugin.monitoring import Monitor
 from usrda_plugin.weights import NETWORK, PARTS, load
 
 STEPS = {"g": "the generator's step", "d": "the critics' step"}
@@ -328,11 +329,11 @@ class USRDAModel(SRModel):
     ) -> None:
         """Save one or several versions of a network, by BasicSR's names, beside the options that build it."""
         options = self.opt[net_label.replace("net_", "network_", 1)]
-        checkpoints.save_network(self, net, net_label, current_iter, param_key, **{NETWORK: dict(options)})
+        saving.save_network(self, net, net_label, current_iter, param_key, **{NETWORK: dict(options)})
 
     def save_training_state(self, epoch: int, current_iter: int) -> None:
         """Save what resuming needs, by BasicSR's names, and the scale of half-precision gradients."""
-        checkpoints.save_training_state(self, epoch, current_iter, scaler=self.updates.scaler.state_dict())
+        saving.save_training_state(self, epoch, current_iter, scaler=self.updates.scaler.state_dict())
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
         """Go on with optimizers, schedulers and, with fp16, the scale of gradients as they were saved."""

@@ -17,12 +17,12 @@ from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from usrda_plugin.archs.sides import mirrored, try_sides
+from usrda_plugin.method.modes import at_rest
 from usrda_plugin.metrics import levels_of
 from usrda_plugin.models.measures import Found, Measures
 from usrda_plugin.models.picture_paths import lq_paths, picture_names, picture_path, unused
 from usrda_plugin.models.pictures import PictureWriter
-from usrda_plugin.models.rehearsal import at_rest
-from usrda_plugin.models.shares import Share
+from usrda_plugin.models.validation_shard import Share
 
 READ_AHEAD = 2
 """Samples that wait decoded while another is at work."""

@@ -23,7 +23,7 @@ from tests.options.fuzz.outcome import Outcome, outcome_of
 from tests.options.fuzz.start import start, take_back
 from tests.options.fuzz.trees import options_over
 from tests.options.fuzz.workplace import Workplace, inside
-from usrda_plugin.runner.plugins import load_plugins
+from usrda_plugin.compat.plugins import load_plugins
 
 Options = dict[str, Any]
 

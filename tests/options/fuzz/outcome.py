@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from usrda_plugin.runner.options import OptionsError, dump_options, load_options
-from usrda_plugin.runner.seams.options import OrderedLoader
+from usrda_plugin.compat.options import OrderedLoader
+from usrda_plugin.options import OptionsError, dump_options, load_options
 
 HANG = 60.0  # seconds
 # what a fault of the whole file says instead of a key

@@ -16,7 +16,7 @@ import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from torchvision.models import vgg19
 
-from usrda_plugin.runner.options.inheritance import read_chain
+from usrda_plugin.options.inheritance import read_chain
 
 Options = dict[str, Any]
 

@@ -1,5 +1,0 @@
-"""What can be said of a training without ground truth: signals, alarms, and the choice of the best network."""
-
-from usrda_plugin.models.signals.monitor import Monitor
-
-__all__ = ["Monitor"]

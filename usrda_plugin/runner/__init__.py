@@ -1,1 +1,0 @@
-"""How BasicSR is started: plugins, seams, options, launch."""
