@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.training import tiny
+from usrda_plugin.errors import SetupError, TrainingError
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.training.errors import SetupError, TrainingError
-from usrda_plugin.training.run import Run
+from usrda_plugin.training.run import TrainingRun
 from usrda_plugin.weights import writing
 
 QUICK: dict[str, Any] = {"datasets": {"val": None}, "val": None}
@@ -61,14 +61,14 @@ def test_networks_without_room_after_the_last_iteration_are_told_alike(
 def test_so_is_whatever_else_has_no_room_in_the_training(
     at: int, told: str, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = Run.update_learning_rate
+    original = TrainingRun.update_learning_rate
 
-    def update(self: Run, current_iter: int, *arguments: Any, **named: Any) -> None:
+    def update(self: TrainingRun, current_iter: int, *arguments: Any, **named: Any) -> None:
         original(self, current_iter, *arguments, **named)
         if current_iter == at:
             no_room()
 
-    monkeypatch.setattr(Run, "update_learning_rate", update)
+    monkeypatch.setattr(TrainingRun, "update_learning_rate", update)
     with pytest.raises(TrainingError) as ended:
         tiny.train(here, QUICK)
     assert str(ended.value) == f"[Errno 28] No space left on device; {told}"
@@ -85,9 +85,9 @@ def test_a_start_without_room_is_refused_and_leaves_nothing(here: Path, monkeypa
 def full_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.FileHandler]]:
     """From the second iteration on the log's file is /dev/full; gives the handler."""
     found: list[logging.FileHandler] = []
-    original = Run.update_learning_rate
+    original = TrainingRun.update_learning_rate
 
-    def update(self: Run, current_iter: int, *arguments: Any, **named: Any) -> None:
+    def update(self: TrainingRun, current_iter: int, *arguments: Any, **named: Any) -> None:
         original(self, current_iter, *arguments, **named)
         if current_iter == 2:
             handlers = logging.getLogger("basicsr").handlers
@@ -95,7 +95,7 @@ def full_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.FileHandl
             found[0].stream.close()
             found[0].stream = Path("/dev/full").open("w")  # noqa: SIM115 - the handler closes it
 
-    monkeypatch.setattr(Run, "update_learning_rate", update)
+    monkeypatch.setattr(TrainingRun, "update_learning_rate", update)
     yield found
     assert found, "no log was open"
 

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from usrda_plugin.training import errors, launch
-from usrda_plugin.training.errors import SetupError
-from usrda_plugin.training.rollback import Footprint
+from usrda_plugin import errors
+from usrda_plugin.errors import SetupError
+from usrda_plugin.training import launch
+from usrda_plugin.training.rollback import Rollback
 
 OPTIONS = {"name": "run", "num_gpu": 1, "datasets": {}, "path": {}, "logger": {}, "manual_seed": 0}
 Pipeline = Callable[[str], None]
@@ -299,10 +300,10 @@ def test_with_slurm_processes_are_numbered_by_srun_from_the_start(
 def test_a_footprint_leaves_other_runs_and_older_archives_alone(tmp_path: Path) -> None:
     run, archive, other = (tmp_path / name for name in ("run", "run_archived_1", "run2_archived_1"))
     archive.mkdir()
-    footprint = Footprint([run])
+    rollback = Rollback([run])
     run.mkdir()
     other.mkdir()
-    footprint.withdraw()
+    rollback.undo()
     assert sorted(tmp_path.iterdir()) == sorted([other, archive])
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TextIO
 
-from usrda_plugin.training.errors import LostProcessError, SetupError, TrainingError, is_first_of_machine
+from usrda_plugin.errors import PeerFailureError, SetupError, TrainingError, is_first_of_machine
 
 BROKEN_OFF = 1
 USER_FAULT = 2
@@ -27,7 +27,7 @@ def run_command(
 ) -> int:
     """Parse the command line and run it; gives 0, 2 after a SetupError, 1 where a training broke off, 130 after Ctrl-C.
 
-    A SetupError and a TrainingError are told on stderr, in one message; a LostProcessError has been told. Output that
+    A SetupError and a TrainingError are told on stderr, in one message; a PeerFailureError has been told. Output that
     cannot be written gives 1, with a message unless it is a pipe that nobody reads any more.
     """
     _print_any_name()
@@ -52,13 +52,13 @@ def _run(name: str, chosen: argparse.Namespace, run: Callable[[argparse.Namespac
     except KeyboardInterrupt:
         _say(name, "interrupted")
         return INTERRUPTED
-    except (SetupError, TrainingError, LostProcessError) as fault:
+    except (SetupError, TrainingError, PeerFailureError) as fault:
         if chosen.debug:
             raise
         if isinstance(fault.__cause__, OSError) and _is_of_output(fault.__cause__):
             raise fault.__cause__ from None
         # of several processes with the same fault, one speaks
-        if not isinstance(fault, LostProcessError) and is_first_of_machine():
+        if not isinstance(fault, PeerFailureError) and is_first_of_machine():
             _say(name, str(fault))
         return USER_FAULT if isinstance(fault, SetupError) else BROKEN_OFF
     except ModuleNotFoundError as missing:

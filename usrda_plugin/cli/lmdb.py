@@ -15,7 +15,7 @@ from usrda_plugin.data.backends import LmdbStore
 from usrda_plugin.data.checksums import FILE as CHECKSUMS
 from usrda_plugin.data.checksums import read_checksums
 from usrda_plugin.data.unfinished import clear_unfinished
-from usrda_plugin.training.errors import SetupError
+from usrda_plugin.errors import SetupError
 
 
 def run(chosen: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from usrda_plugin.archs.opening import Identified, build, identify
 from usrda_plugin.cli.exits import printable
 from usrda_plugin.compat.plugins import load_plugins
 from usrda_plugin.data.pictures import LOSSY
+from usrda_plugin.errors import SetupError
 from usrda_plugin.inference import (
     Job,
     Listing,
@@ -35,8 +36,7 @@ from usrda_plugin.inference import (
 from usrda_plugin.inference.jobs import some
 from usrda_plugin.inference.naming import Existing
 from usrda_plugin.options.inheritance import read_chain
-from usrda_plugin.training.errors import SetupError
-from usrda_plugin.training.threads import crowded_threads
+from usrda_plugin.threads import crowded_threads
 from usrda_plugin.weights import shown, shown_path
 
 

@@ -13,7 +13,7 @@ OPTION_FILES = ("*.yml", "*.yaml")
 FIRST_FILES = ("train_*.log", *OPTION_FILES, "events.out.tfevents.*")
 
 
-class Footprint:
+class Rollback:
     """Remembers, before a run, what stands at the folders that it is going to make."""
 
     def __init__(self, folders: Iterable[Path]) -> None:
@@ -25,7 +25,7 @@ class Footprint:
         self._options = {file: (file.read_bytes(), file.stat()) for file in options}
         self._parents = [folder.parent for folder in self._folders if not folder.parent.exists()]
 
-    def withdraw(self) -> None:
+    def undo(self) -> None:
         """Remove the folders made since, and put back what BasicSR moved aside for them.
 
         A folder that was there before stays; only what BasicSR writes first goes from it, and a copy of the options

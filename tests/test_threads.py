@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from usrda_plugin.training import threads
+from usrda_plugin import threads
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ class TrainingError(RuntimeError):
     """A training cannot go on: the message says why, what is saved and what to do."""
 
 
-class LostProcessError(ConnectionError):
+class PeerFailureError(ConnectionError):
     """Another process has ended or hangs; what is to be said has been said."""
 
 

@@ -12,9 +12,8 @@ import torch
 from basicsr.utils import get_root_logger
 
 from usrda_plugin.cli.exits import run_command
-from usrda_plugin.training.errors import LostProcessError, SetupError
-from usrda_plugin.training.launch import _told_without_traceback
-from usrda_plugin.training.peer_failure import lost_process_told
+from usrda_plugin.errors import PeerFailureError, SetupError
+from usrda_plugin.training.failures import peer_failures, setup_errors
 
 CLOSED = RuntimeError("[/src/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:9. This is typical.")
 SILENT = RuntimeError("[/src/gloo/transport/tcp/unbound_buffer.cc:78] Timed out waiting 600000ms for recv operation")
@@ -31,7 +30,7 @@ def third_of_four(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def told() -> Iterator[list[str]]:
+def reported() -> Iterator[list[str]]:
     """What goes into the log."""
     lines: list[str] = []
     logger = get_root_logger()
@@ -43,7 +42,7 @@ def told() -> Iterator[list[str]]:
 
 
 def leave(error: Exception, phase: str = "train") -> None:
-    with lost_process_told(phase):
+    with peer_failures(phase):
         raise error
 
 
@@ -52,48 +51,48 @@ def leave(error: Exception, phase: str = "train") -> None:
     [(CLOSED, "Connection closed by peer [127.0.0.1]:9"), (SILENT, "Timed out waiting 600000ms for recv operation"),
      (NCCL, "NCCL error: remote process exited or there was a network error")],
 )  # fmt: skip
-def test_a_lost_process_is_one_line_with_the_way_on(error: Exception, reason: str, told: list[str]) -> None:
-    with pytest.raises(LostProcessError):
+def test_a_lost_process_is_one_line_with_the_way_on(error: Exception, reason: str, reported: list[str]) -> None:
+    with pytest.raises(PeerFailureError):
         leave(error)
-    (line,) = told
+    (line,) = reported
     assert line.startswith(f"Process 2 of 4 (counted from 0) has lost another one, which has ended or hangs ({reason})")
     assert line.endswith("Start again with --auto_resume to go on from the last checkpoint.")
-    with pytest.raises(LostProcessError, match=r"Start again\.$"):
+    with pytest.raises(PeerFailureError, match=r"Start again\.$"):
         leave(error, "test")
 
 
 @pytest.mark.parametrize(("local_rank", "speaks"), [("0", True), ("1", True), ("2", False)])
 def test_two_of_a_machine_tell_of_it(
-    local_rank: str, speaks: bool, told: list[str], monkeypatch: pytest.MonkeyPatch
+    local_rank: str, speaks: bool, reported: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOCAL_RANK", local_rank)
-    with pytest.raises(LostProcessError):
+    with pytest.raises(PeerFailureError):
         leave(CLOSED)
-    assert bool(told) is speaks
+    assert bool(reported) is speaks
 
 
-def test_other_errors_stay_what_they_are(told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_stay_what_they_are(reported: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for error in (RuntimeError("CUDA out of memory"), ValueError("no image"), ZeroDivisionError()):
         with pytest.raises(type(error)) as raised:
             leave(error)
         assert raised.value is error
-    assert told == []
+    assert reported == []
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 1)
     with pytest.raises(RuntimeError) as alone:
         leave(CLOSED)
     assert alone.value is CLOSED
 
 
-def test_who_leaves_the_others_says_why(told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_leaves_the_others_says_why(reported: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(FileNotFoundError):
         leave(FileNotFoundError("hr/1.png: no such file"))
-    assert told == ["Process 2 of 4 (counted from 0): hr/1.png: no such file"]
+    assert reported == ["Process 2 of 4 (counted from 0): hr/1.png: no such file"]
 
 
 def test_the_command_ends_with_1_and_repeats_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     def command(chosen: argparse.Namespace) -> None:
-        raise LostProcessError("told")
+        raise PeerFailureError("reported")
 
     def parser() -> argparse.ArgumentParser:
         parser = argparse.ArgumentParser()
@@ -102,16 +101,16 @@ def test_the_command_ends_with_1_and_repeats_nothing(capsys: pytest.CaptureFixtu
 
     assert run_command("basicsr", parser, command, []) == 1
     assert capsys.readouterr().err == ""
-    with pytest.raises(LostProcessError):
+    with pytest.raises(PeerFailureError):
         run_command("basicsr", parser, command, ["--debug"])
 
 
-def test_before_training_what_was_made_is_taken_back() -> None:
-    taken_back: list[str] = []
+def test_before_training_what_was_made_is_rolled_back() -> None:
+    rolled_back: list[str] = []
     with (
         suppress(SetupError),
-        _told_without_traceback(lambda: True, lambda: taken_back.append("folders")),
-        lost_process_told("train"),
+        setup_errors(lambda: True, lambda: rolled_back.append("folders")),
+        peer_failures("train"),
     ):
         raise CLOSED
-    assert taken_back == ["folders"]
+    assert rolled_back == ["folders"]
