@@ -14,11 +14,11 @@ class TrainingError(RuntimeError):
 
 
 class PeerFailureError(ConnectionError):
-    """Another process has ended or hangs; what is to be said has been said."""
+    """Another process has ended or hangs; that has been reported already."""
 
 
 def is_first_process() -> bool:
-    """Whether this process writes for all of a distributed run, as told by torchrun."""
+    """Whether this process writes for all of a distributed run, by the number that torchrun gave it."""
     return int(os.environ.get("RANK", "0")) == 0
 
 

@@ -87,7 +87,7 @@ def test_every_row_has_an_example_that_falls_under_it_alone() -> None:
 
 
 def test_the_page_shows_the_table() -> None:
-    assert markdown() in (Path(__file__).parents[3] / "docs/reliability.md").read_text(encoding="utf-8")
+    assert markdown() in (Path(__file__).parents[2] / "docs/reliability.md").read_text(encoding="utf-8")
 
 
 def test_nothing_has_changed_where_nothing_has() -> None:
@@ -415,13 +415,13 @@ def test_samples_are_counted_by_the_loaders_batch_whatever_makes_it_larger() -> 
 @pytest.fixture
 def doubled(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Let loaders have twice the batch, as DataParallel's have on two GPUs."""
-    import basicsr.train as theirs
+    from basicsr import train
 
-    original = theirs.build_dataloader
+    original = train.build_dataloader
 
     def double() -> None:
         monkeypatch.setattr(
-            theirs, "build_dataloader",
+            train, "build_dataloader",
             lambda dataset, opt, **named: original(dataset, {**opt, "batch_size_per_gpu": 2 * opt["batch_size_per_gpu"]}
                                                    if opt["phase"] == "train" else opt, **named),
         )  # fmt: skip

@@ -110,9 +110,9 @@ def test_a_damaged_checkpoint_is_passed_by_with_a_word(
     run = tiny.train(here)
     damage(run / name)
     tiny.train(here, auto_resume=True)
-    told = "".join(capsys.readouterr())
-    assert f"Passed by: checkpoint 12: {message}" in told
-    assert "Restored at iteration 9" in told
+    output = "".join(capsys.readouterr())
+    assert f"Passed by: checkpoint 12: {message}" in output
+    assert "Restored at iteration 9" in output
     assert tiny.tensors(run) == whole
 
 
@@ -143,10 +143,10 @@ def test_states_of_stock_basicsr_are_taken_if_they_can_be_read(here: Path, capsy
             file.unlink()
     cut(run / "models/net_d_y_12.pth")
     tiny.train(here, auto_resume=True)
-    told = "".join(capsys.readouterr())
-    assert "Passed by: checkpoint 12: " in told
-    assert "net_d_y_12.pth" in told
-    assert "Training state 9 was saved without the position" in told
+    output = "".join(capsys.readouterr())
+    assert "Passed by: checkpoint 12: " in output
+    assert "net_d_y_12.pth" in output
+    assert "Training state 9 was saved without the position" in output
 
 
 def test_as_many_are_kept_as_asked_and_the_best(here: Path) -> None:
@@ -320,6 +320,6 @@ def test_files_written_together_all_take_their_names_or_none(tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pth", "b.pth"]
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_output(tmp_path: Path) -> None:
     with pytest.raises(writing.SaveError, match=r"none/a\.pth: cannot be written"):
         writing.write({"a": 1}, tmp_path / "none/a.pth")

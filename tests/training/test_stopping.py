@@ -1,4 +1,4 @@
-"""A training that is told to stop: it saves, ends well, and goes on as if it had not been told."""
+"""A training that is asked to stop: it saves, ends well, and goes on as if it had not been."""
 
 from __future__ import annotations
 

@@ -143,8 +143,8 @@ def logged(run: Path) -> dict[str, str]:
     found = {match[1]: f"{match[2]} {match[3]}" for line in lines if (match := LINE.search(line))}
     validated = [line.strip() for line in lines if BEST.search(line)]
     signals = run / "signals.jsonl"
-    told = [json.loads(line) for line in signals.read_text().splitlines()] if signals.exists() else []
-    return {**found, "best": validated[-1] if validated else "", "signals": json.dumps(told)}
+    measured = [json.loads(line) for line in signals.read_text().splitlines()] if signals.exists() else []
+    return {**found, "best": validated[-1] if validated else "", "signals": json.dumps(measured)}
 
 
 def leftovers(run: Path) -> list[str]:

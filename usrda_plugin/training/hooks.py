@@ -13,7 +13,7 @@ import basicsr.train
 import torch
 from torch import nn
 
-from usrda_plugin.models.checkpoint_store import CheckpointStore
+from usrda_plugin.models.checkpoint_store import MORE, CheckpointStore
 from usrda_plugin.training.changes import (
     Change,
     advice,
@@ -24,7 +24,7 @@ from usrda_plugin.training.changes import (
     refuse,
 )
 from usrda_plugin.training.run import TrainingRun
-from usrda_plugin.training.run_lock import RunLock
+from usrda_plugin.training.run_folder import RunLock
 from usrda_plugin.training.sampler_state import check_processes
 from usrda_plugin.training.stopping import StopRequest
 from usrda_plugin.weights import read_tensors
@@ -164,7 +164,7 @@ class TrainingHooks:
 def _has_nothing(models: Path, states: Path) -> bool:
     """Whether a run's folder is there, but nothing in it that a kill in its first save, or before, has not left."""
     numbers = {file.stem.rpartition("_")[2] for file in models.glob("*.pth") if file.name != "net_g_best.pth"}
-    return models.is_dir() and all((states / f"{number}.more").is_file() for number in numbers)
+    return models.is_dir() and all((states / f"{number}{MORE}").is_file() for number in numbers)
 
 
 def _read_more(opt: dict[str, Any]) -> dict[str, Any] | None:
@@ -173,7 +173,7 @@ def _read_more(opt: dict[str, Any]) -> dict[str, Any] | None:
     Raises ValueError where it is another number of processes that would go on.
     """
     state = Path(opt["path"]["resume_state"])
-    file = state.with_suffix(".more")
+    file = state.with_suffix(MORE)
     if not file.is_file():
         return None
     restored: dict[str, Any] = read_tensors(file)

@@ -29,8 +29,7 @@ from usrda_plugin.options import dump_options, load_options, notes_on
 from usrda_plugin.threads import crowded_threads
 from usrda_plugin.training.failures import Phase, is_of_full_disk, peer_failures, setup_errors, training_errors
 from usrda_plugin.training.hooks import TrainingHooks
-from usrda_plugin.training.rollback import Rollback
-from usrda_plugin.training.run_lock import RunLock
+from usrda_plugin.training.run_folder import Rollback, RunLock
 from usrda_plugin.training.stopping import StopRequest
 
 

@@ -1,4 +1,4 @@
-"""One training a folder, also where locks do not work or their holder is gone."""
+"""One training a folder, also where locks do not work or their holder is gone; a failed start takes back its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from usrda_plugin import file_lock
-from usrda_plugin.training.run_lock import RunLock
+from usrda_plugin.training.run_folder import Rollback, RunLock
 
 REFUSALS = [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP]
 
@@ -115,3 +115,13 @@ def test_a_folder_that_was_moved_aside_is_not_the_one_that_is_held(tmp_path: Pat
         RunLock(run)
     lock.release()
     assert [path.name for path in sorted((tmp_path / "experiments").rglob("*"))] == ["run", "run_archived"]
+
+
+def test_a_rollback_leaves_other_runs_and_older_archives_alone(tmp_path: Path) -> None:
+    run, archive, other = (tmp_path / name for name in ("run", "run_archived_1", "run2_archived_1"))
+    archive.mkdir()
+    rollback = Rollback([run])
+    run.mkdir()
+    other.mkdir()
+    rollback.undo()
+    assert sorted(tmp_path.iterdir()) == sorted([other, archive])
