@@ -121,7 +121,7 @@ def make_step(name: str, chosen: argparse.Namespace, folder: str) -> Callable[[]
     named = {"textbook": partial(textbook_step, model), "floor": partial(floor_step, model)}
     named["textbook, tidy"] = partial(textbook_step, model, tidy=True)
     step = named.get(name, partial(model.optimize_parameters, 1))
-    full_precision = chosen.device == "cuda" and not model.switches.tf32
+    full_precision = chosen.device == "cuda" and not model.performance.tf32
     return partial(_without_tf32, step) if full_precision else partial(_with_tf32, step)
 
 

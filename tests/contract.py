@@ -12,10 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from usrda_plugin.method.passes import PAPER
 
 from tests.world import Pairs, World, l1, l1_map
 from usrda_plugin.method import CRITIC_TERMS, TERMS
-from usrda_plugin.method.passes import PAPER
 
 
 class Row(NamedTuple):

@@ -8,11 +8,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch.nn import functional as F
+from usrda_plugin.method.critics import CRITIC_TERMS, Verdict
+from usrda_plugin.method.passes import Route
 
 from tests import contract, world
 from usrda_plugin.method import critics, extensions, passes, relativistic, terms
-from usrda_plugin.method.critics import CRITIC_TERMS, Verdict
-from usrda_plugin.method.passes import Route
 from usrda_plugin.method.terms import TERMS, Term
 
 

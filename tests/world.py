@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from usrda_plugin.method.passes import PAPER
 
 from usrda_plugin.archs import USRDADiscriminator, USRDANet
 from usrda_plugin.method import (
@@ -22,7 +23,6 @@ from usrda_plugin.method import (
     real_answers,
 )
 from usrda_plugin.method.modes import frozen
-from usrda_plugin.method.passes import PAPER
 
 
 def least_squares(prediction: Tensor, target_is_real: bool, is_disc: bool = False) -> Tensor:

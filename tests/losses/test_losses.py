@@ -5,6 +5,7 @@ import torch
 from basicsr.losses.basic_loss import PerceptualLoss
 from basicsr.losses.gan_loss import GANLoss
 from torchvision.models import vgg19
+from usrda_plugin.models.objective import build_objective
 
 from usrda_plugin.losses import (
     USRDAAlignLoss,
@@ -14,7 +15,6 @@ from usrda_plugin.losses import (
     load_vgg,
 )
 from usrda_plugin.method import Relativistic
-from usrda_plugin.models.objective import build_objective
 
 LAYERS = {"conv1_2": 0.1, "conv2_2": 1.0}
 

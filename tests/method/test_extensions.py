@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from usrda_plugin.method.passes import ROUTES
 
 from usrda_plugin.data.degradation import bicubic_downsample
 from usrda_plugin.method import Batch, Criteria, Pass, Step, extensions, joint_pass, local_mean, one_pass
-from usrda_plugin.method.passes import ROUTES
 
 
 def x_t(side=16):

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from usrda_plugin.models.objective import Objective, asking_terms, build_objective, leaves_networks_idle
 
 from tests.world import World
 from usrda_plugin.method import networks_used
 from usrda_plugin.models import criteria as criteria_module
 from usrda_plugin.models.criteria import active_terms, log_name
-from usrda_plugin.models.objective import Objective, asking_terms, build_objective, leaves_networks_idle
 
 ALL = ("align", "rec", "res", "sty", "idt", "cyc")
 

@@ -1,15 +1,15 @@
-"""Switches change how a step is computed and not what it computes."""
+"""PerformanceOptions change how a step is computed and not what it computes."""
 
 import copy
 from functools import partial
 
 import pytest
 import torch
+from usrda_plugin.models.accumulation import split
 
 from tests.models.test_usrda_model import NETWORK, batch, build, options, passes_of, run, state
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.models.accumulation import split
-from usrda_plugin.models.performance import Switches, resolve_switches
+from usrda_plugin.models.performance import PerformanceOptions, resolve_performance
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 SAFE = {"channels_last": True, "fused_adam": True, "joint_batches": True}
@@ -26,26 +26,28 @@ def gradients_of(model):
 
 
 def test_on_a_cpu_only_what_keeps_every_bit_is_chosen_unasked():
-    assert resolve_switches({}, CPU) == Switches(gradient_checkpointing="concat")
-    automatic = dict.fromkeys(Switches._fields, "auto")
-    assert resolve_switches(automatic, CPU) == Switches(gradient_checkpointing="concat")
+    assert resolve_performance({}, CPU) == PerformanceOptions(gradient_checkpointing="concat")
+    automatic = dict.fromkeys(PerformanceOptions._fields, "auto")
+    assert resolve_performance(automatic, CPU) == PerformanceOptions(gradient_checkpointing="concat")
 
 
 @pytest.mark.parametrize(("capability", "modern"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
 def test_on_a_gpu_what_is_safe_is_chosen(monkeypatch, capability, modern):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert resolve_switches({}, GPU) == Switches(tf32=modern, gradient_checkpointing="concat", **SAFE)
-    assert resolve_switches({"amp": "auto"}, GPU).amp == (torch.bfloat16 if modern else None)
+    assert resolve_performance({}, GPU) == PerformanceOptions(tf32=modern, gradient_checkpointing="concat", **SAFE)
+    assert resolve_performance({"amp": "auto"}, GPU).amp == (torch.bfloat16 if modern else None)
 
 
 def test_what_is_asked_for_is_taken(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     asked = dict.fromkeys(("channels_last", "tf32", "fused_adam", "joint_batches", "gradient_checkpointing"), False)
-    assert resolve_switches(asked, GPU) == Switches()
-    switches = resolve_switches({"amp": "fp16", "compile": True, "gradient_checkpointing": True, **SAFE}, CPU)
-    assert switches == Switches(torch.float16, compile=True, gradient_checkpointing="block", **SAFE)
-    assert resolve_switches({"amp": False}, GPU).amp is None
-    assert resolve_switches({"compile": True}, CPU) == Switches(compile=True)  # compiled blocks choose what they keep
+    assert resolve_performance(asked, GPU) == PerformanceOptions()
+    switches = resolve_performance({"amp": "fp16", "compile": True, "gradient_checkpointing": True, **SAFE}, CPU)
+    assert switches == PerformanceOptions(torch.float16, compile=True, gradient_checkpointing="block", **SAFE)
+    assert resolve_performance({"amp": False}, GPU).amp is None
+    assert resolve_performance({"compile": True}, CPU) == PerformanceOptions(
+        compile=True
+    )  # compiled blocks choose what they keep
 
 
 # ---------------------------------------------------------------------- the same step

@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
+from usrda_plugin.models.objective import asking_terms, leaves_networks_idle
 
 from tests.models.test_usrda_model import ALL_LOSSES, CRITIC, DATA, TERMS, batch, changed, passes_of, run, state
 from tests.models.test_usrda_model import options as paper_options
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.models.objective import asking_terms, leaves_networks_idle
 
 LSGAN = {"type": "GANLoss", "gan_type": "lsgan", "loss_weight": 0.3}
 PAIRS = {"type": "USRDARelativisticLoss", "r1_weight": 0.2, "r2_weight": 0.4, "loss_weight": 0.3}

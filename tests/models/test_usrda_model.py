@@ -5,9 +5,9 @@ from functools import partial
 
 import pytest
 import torch
+from usrda_plugin.models.accumulation import Passes
 
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.models.accumulation import Passes
 from usrda_plugin.models.image_grid import strips
 
 NETWORK = {
