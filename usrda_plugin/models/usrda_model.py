@@ -27,7 +27,7 @@ from usrda_plugin.method import (
 )
 from usrda_plugin.models import saving
 from usrda_plugin.models.criteria import PERTURBATION, build_phases, leaves_networks_idle
-from usrda_plugin.models.image_grid import strips
+from usrda_plugin.models.image_grid import image_grids
 from usrda_plugin.models.non_finite import NonFiniteGuard
 from usrda_plugin.models.performance import FUSED, PerformanceOptions, resolve_performance
 from usrda_plugin.models.preflight import preflight, trial_batch
@@ -279,7 +279,7 @@ class USRDAModel(SRModel):
         if self.monitor is not None:
             self.monitor.observe(self, network, current_iter, tb_logger)
         if tb_logger and hasattr(self, "batch"):
-            for name, picture in strips(network, self.batch).items():
+            for name, picture in image_grids(network, self.batch).items():
                 tb_logger.add_image(f"strips/{name}", picture, current_iter)
 
     def save(self, epoch: int, current_iter: int) -> None:
