@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from usrda_plugin.method import Needs, Networks, Pass, batched_forward_pass, forward_pass
+from usrda_plugin.method.modes import at_rest
 
 
 @pytest.fixture
@@ -66,6 +67,37 @@ def test_without_a_perturbed_target_its_route_is_an_error():
 def test_every_tensor_that_is_needed_is_made(compute):
     networks = Networks(*[lambda x: x] * 4)
     assert None not in compute(networks, torch.zeros(1), torch.ones(1), Needs.of(*Pass._fields), torch.ones(1))
+
+
+def test_a_g_t_with_noise_is_called_for_each_domain(counted):
+    networks, called = counted
+    tensors = batched_forward_pass(networks, torch.zeros(1), torch.ones(1), Needs.of("x_tt", "x_st"))
+    assert called == ["encoder", "lr_decoder", "noisy_lr_decoder"]
+    assert (tensors.x_st, tensors.x_tt) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "sr_decoder", "lr_decoder"),
+    [
+        ("f_t", False, False),
+        ("y_ss", True, False),
+        ("x_tt", False, True),
+        ("y_sts", True, True),
+        ("y_tpt", True, False),
+    ],
+)
+def test_the_decoders_on_the_way_to_a_tensor_are_told(tensor, sr_decoder, lr_decoder):
+    needs = Needs.of(tensor)
+    assert (needs.sr_decoder, needs.lr_decoder) == (sr_decoder, lr_decoder)
+
+
+def test_networks_at_rest_take_up_what_they_were_doing():
+    networks = [torch.nn.BatchNorm1d(2), torch.nn.BatchNorm1d(2).eval()]
+    with at_rest(networks):
+        assert not any(network.training for network in networks)
+        networks[0](torch.rand(4, 2))
+    assert [network.training for network in networks] == [True, False]
+    assert networks[0].num_batches_tracked == 0
 
 
 def test_method_imports_where_basicsr_cannot():

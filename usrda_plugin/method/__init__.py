@@ -29,6 +29,7 @@ from usrda_plugin.method.objective import (
     psnr_terms,
 )
 from usrda_plugin.method.relativistic import relativistic_loss
+from usrda_plugin.method.terms import discriminator_loss, generator_gan_loss
 from usrda_plugin.method.views import VIEWS, View, high_band, local_mean, luma
 
 __all__ = [
@@ -59,8 +60,10 @@ __all__ = [
     "View",
     "batched_forward_pass",
     "bicubic_downsample",
+    "discriminator_loss",
     "forward_pass",
     "frozen",
+    "generator_gan_loss",
     "high_band",
     "local_mean",
     "loss_name",
