@@ -27,6 +27,7 @@ from usrda_plugin.method.objective import (
     loss_name,
     needs_of,
     psnr_terms,
+    reads_target,
 )
 from usrda_plugin.method.relativistic import relativistic_loss
 from usrda_plugin.method.terms import discriminator_loss, generator_gan_loss
@@ -71,6 +72,7 @@ __all__ = [
     "needed",
     "needs_of",
     "psnr_terms",
+    "reads_target",
     "relativistic_loss",
     "training_step",
     "with_pseudo_labels",

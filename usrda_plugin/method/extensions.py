@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from usrda_plugin.method.context import CriticLoss, LossContext
+from usrda_plugin.method.context import CriticLoss, LossContext, Term
 from usrda_plugin.method.forward import Batch, needed
 from usrda_plugin.method.terms import discriminator_loss, generator_gan_loss
 from usrda_plugin.method.views import local_mean
@@ -73,3 +73,10 @@ def with_pseudo_labels(batch: Batch, teacher: Callable[[Tensor], Tensor], pertur
 def perturbed(image: Tensor, perturbation: float) -> Tensor:
     """An image with Gaussian noise of this standard deviation, not clipped."""
     return image + perturbation * torch.randn_like(image)
+
+
+EXTENSIONS: dict[str, Term] = {
+    "hr": Term(hr, reads=("y_tt",)),
+    "con": Term(con, reads=("y_tt",)),
+    "tea": Term(tea, reads=("y_tpt",)),
+}

@@ -19,10 +19,7 @@ TERMS: dict[str, Term] = {
     "sty": Term(terms.sty, reads=("x_st",)),
     "idt": Term(terms.idt, reads=("f_st", "f_s")),
     "cyc": Term(terms.cyc, reads=("y_sts",)),
-    # beyond the paper
-    "hr": Term(extensions.hr, reads=("y_tt",)),
-    "con": Term(extensions.con, reads=("y_tt",)),
-    "tea": Term(extensions.tea, reads=("y_tpt",)),
+    **extensions.EXTENSIONS,
 }
 CRITIC_TERMS: dict[str, CriticTerm] = {
     "f": CriticTerm(terms.d_f, asked_by=("align",), criterion=lambda criteria: criteria.align),
@@ -124,6 +121,12 @@ def loss_name(term: str, part: str = "") -> str:
 def needs_of(active: Sequence[str]) -> Needs:
     """What a pass must compute for some terms."""
     return Needs.of(*(tensor for term in active for tensor in TERMS[term].reads))
+
+
+def reads_target(term: str) -> bool:
+    """Whether a term needs target images, for itself or for the critic that it asks."""
+    needs = needs_of((term,))
+    return needs.x_t or needs.x_tp or term in CRITIC_TERMS["t"].asked_by
 
 
 def psnr_terms(active: Sequence[str], *, has_pixel: bool) -> tuple[str, ...]:

@@ -28,7 +28,8 @@ SHARED_PARTS = {
     "gan": ("gan_opt", "loss_weight"),
 }
 CRITERION_OF_PART = {"pix": "pixel", "percep": "perceptual", "gan": "gan"}
-OWN_CRITERIA = ("align", "res", "sty", "idt", "hr", "con", "tea")
+# terms that compare by a criterion of their own name
+OWN_CRITERIA = tuple(term for term in TERMS if term in Criteria._fields)
 # the block of the criterion by which each critic is trained
 CRITIC_BLOCKS = {"f": "align_opt", "t": "sty_opt", "y": "gan_opt", "h": "hr_opt"}
 # keys of a criterion's block that say how the term is made, not how the criterion is built

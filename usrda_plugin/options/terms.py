@@ -8,13 +8,10 @@ from typing import Any
 from usrda_plugin.options.registered import NETWORKS, find
 from usrda_plugin.options.validation import Review
 
-# the terms of USR-DA that cannot do without a target domain
-OF_TARGET = ("align", "res", "sty", "hr", "con", "tea")
-
 
 def check_terms(review: Review) -> None:
     """Critics and target images that the active terms of USR-DA ask for."""
-    from usrda_plugin.method import CRITIC_TERMS
+    from usrda_plugin.method import CRITIC_TERMS, reads_target
     from usrda_plugin.models.criteria import CRITIC_BLOCKS, active_terms, asking_terms, misses_of_extensions
 
     # what is no block has been reported
@@ -36,7 +33,7 @@ def check_terms(review: Review) -> None:
             remedy = f"remove it, or give {wanted} and {CRITIC_BLOCKS[name]} a weight"
             review.fault(("path", f"pretrain_network_d_{name}"), message, remedy)
     (_check_adversarial_phase if any(asking.values()) else _check_rests)(review)
-    _check_domains(review, [term for term in active if term in OF_TARGET])
+    _check_domains(review, [term for term in active if reads_target(term)])
     if "align" in active:
         _check_feature_width(review)
         _check_no_pairs(review)
