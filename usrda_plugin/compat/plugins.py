@@ -9,11 +9,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from usrda_plugin.compat import apply_seams
+from usrda_plugin.compat import apply_patches
 
 GROUP = "basicsr.plugins"
-# importing them registers what they have
-OURS = ("usrda_plugin.archs", "usrda_plugin.data", "usrda_plugin.losses", "usrda_plugin.metrics", "usrda_plugin.models")
 
 
 class PluginError(ValueError):
@@ -22,9 +20,10 @@ class PluginError(ValueError):
 
 def register_ours() -> None:
     """Mend BasicSR for today's libraries and register our classes with it; a second call does nothing."""
-    for floor in OURS:
-        import_module(floor)
-    apply_seams()
+    # importing them registers what they have
+    from usrda_plugin import archs, data, losses, metrics, models  # noqa: F401
+
+    apply_patches()
 
 
 def find_plugins() -> list[EntryPoint]:
