@@ -254,6 +254,8 @@ def test_counts_go_on_after_resuming(tmp_path: Path, log: list[str]) -> None:
 PROCESS = """
 import sys
 import torch
+import usrda_plugin
+usrda_plugin.register()
 from tests.models import test_guarded_steps as here
 
 folder, rank = sys.argv[1], int(sys.argv[2])
