@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+import usrda_plugin
 from usrda_plugin import patch as patching
 from usrda_plugin.compat import PATCHES, Patch, apply_patches, patch_states
 
@@ -19,6 +20,12 @@ def test_each_patch_names_its_fault_and_is_installed_once(patch: Patch) -> None:
     assert patch.apply.__doc__
     before = _functions_of_basicsr()
     patch.apply()
+    assert _functions_of_basicsr() == before
+
+
+def test_registering_a_second_time_changes_nothing() -> None:
+    before = _functions_of_basicsr()
+    usrda_plugin.register()
     assert _functions_of_basicsr() == before
 
 
@@ -59,6 +66,6 @@ def _functions_of_basicsr() -> dict[str, int]:
     return {name: value for name, value in (functions | methods).items() if "_abc" not in name}
 
 
-def test_the_documentation_lists_every_patch_with_its_fault():
+def test_the_documentation_lists_every_patch_with_its_fault() -> None:
     page = (Path(__file__).parents[2] / "docs/basicsr.md").read_text(encoding="utf-8")
     assert [patch.name for patch in PATCHES if f"| `{patch.name}` | {patch.fault} |" not in page] == []

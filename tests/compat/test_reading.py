@@ -16,7 +16,7 @@ from basicsr.utils.file_client import FileClient, LmdbBackend
 from basicsr.utils.img_util import imfrombytes
 from basicsr.utils.misc import scandir
 
-from usrda_plugin.data.environment import lmdb_environment
+from usrda_plugin.data import lmdb_environment
 
 
 @pytest.fixture

@@ -100,16 +100,16 @@ def _load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _newest_state(opt: dict[str, Any]) -> Path | None:
-    sets = Sets.of(opt)
-    found = sets.newest()
+    store = Sets.of(opt)
+    found = store.newest()
     if opt["rank"] == 0:
         for line in found.passed:
             print(f"Passed by: {line}", flush=True)  # the log has no file yet
     if found.iteration is not None:
-        return sets.state(found.iteration)
+        return store.state(found.iteration)
     if found.passed:
         raise ValueError(
-            f"--auto_resume: expected a whole checkpoint in {sets.states}, found none: {'; '.join(found.passed)}. "
+            f"--auto_resume: expected a whole checkpoint in {store.states}, found none: {'; '.join(found.passed)}. "
             "Move the folder of the run away to begin anew"
         )
     return None
@@ -125,10 +125,10 @@ def _asked_state(opt: dict[str, Any]) -> Path | None:
             f"path: resume_state: {file}: expected a state of this run, in {states}, whose networks stand beside it;"
             " give the run that name, or begin a new run from those networks (path: pretrain_network_g, ...)"
         )
-    sets = Sets.of(opt)
-    kept = sets.iterations()
+    store = Sets.of(opt)
+    kept = store.iterations()
     if file.stem.isdigit() and kept:
-        fault = sets.fault(int(file.stem), expects_manifest=int(file.stem) > kept[0])
+        fault = store.fault(int(file.stem), expects_manifest=int(file.stem) > kept[0])
         if fault:
             raise ValueError(f"path: resume_state: {file}: expected a whole checkpoint, but {fault}; take another")
     return file
