@@ -1,6 +1,6 @@
 """Validation that never waits: images read ahead, metrics left on the device until the end, pictures written behind.
 
-All of BasicSR's models for single images validate and test by it (the seam ``validation``).
+All of BasicSR's models for single images validate and test by it (the patch ``validation``).
 """
 
 from __future__ import annotations
