@@ -10,7 +10,7 @@ from typing import Literal
 import torch.distributed
 from basicsr.utils import get_root_logger
 
-from usrda_plugin.compat.registry import UnknownNameError
+from usrda_plugin.compat.options import UnknownNameError
 from usrda_plugin.data.workers import what_workers_lack
 from usrda_plugin.errors import PeerFailureError, SetupError, TrainingError, is_first_process
 from usrda_plugin.models.divergence import TrainingDiverged
