@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 LONGEST = 80
 SHOWN = 3
@@ -16,11 +16,11 @@ def shown(name: object, longest: int = LONGEST) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in short)
 
 
-def some(names: Iterable[object], count: int = SHOWN) -> str:
+def some(names: Iterable[object], count: int = SHOWN, spell: Callable[[object], str] = shown) -> str:
     """The first of some names, and how many more there are."""
     listed = list(names)
     more = f" and {len(listed) - count} more" if len(listed) > count else ""
-    return ", ".join(map(shown, listed[:count])) + more
+    return ", ".join(map(spell, listed[:count])) + more
 
 
 def quoted(names: Iterable[object], count: int = 5) -> str:
