@@ -161,7 +161,7 @@ def _network_g(opt_file: str | None) -> dict[str, Any] | None:
 
 
 def _spelt(identified: Identified, upscaler: Upscaler) -> str:
-    told = {
+    source = {
         "option file": "as the option file says",
         "file": "as the file says",
         "weights": "recognised by its weights",
@@ -171,7 +171,7 @@ def _spelt(identified: Identified, upscaler: Upscaler) -> str:
     cut = "whole images" if tiled.size == "none" else f"overlap {tiled.overlap}"
     return (
         f"{shown_path(identified.file)}{below}: {identified.description['type']} x{upscaler.scale},"
-        f" {told[identified.told_by]}; {engine.device}, {engine.precision}, {cut}"
+        f" {source[identified.described_by]}; {engine.device}, {engine.precision}, {cut}"
     )
 
 
