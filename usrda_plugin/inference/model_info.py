@@ -48,22 +48,22 @@ def measure_model(network: nn.Module) -> ModelInfo:
 
 
 @torch.inference_mode()
-def receptive_radius(network: nn.Module, model: ModelInfo, limit: int) -> int | None:
+def receptive_radius(network: nn.Module, info: ModelInfo, limit: int) -> int | None:
     """How many LR pixels away a pixel may be and still change an output pixel; None for more than ``limit``.
 
     NaN spreads through the network, on the CPU, on strips, once along and once across: what a NaN pixel reaches, that
     pixel can change. Non-linear layers, any kernel, dilation and resolution count as they are.
     """
-    along = _reach(network, model, limit, lambda strip: strip)
-    across = _reach(network, model, limit, lambda strip: strip.transpose(-1, -2)) if along is not None else None
+    along = _reach(network, info, limit, lambda strip: strip)
+    across = _reach(network, info, limit, lambda strip: strip.transpose(-1, -2)) if along is not None else None
     return None if along is None or across is None else max(along, across)
 
 
-def full_radius(network: nn.Module, model: ModelInfo, limit: int = 2048) -> int:
+def full_radius(network: nn.Module, info: ModelInfo, limit: int = 2048) -> int:
     """The receptive radius, however large. Raises ValueError where each pixel changes all others."""
     tried = 32
     while tried <= limit:
-        radius = receptive_radius(network, model, tried)
+        radius = receptive_radius(network, info, tried)
         if radius is not None:
             return radius
         tried *= 2
@@ -87,10 +87,10 @@ def _is_convolutional(network: nn.Module) -> bool:
     )
 
 
-def _reach(network: nn.Module, model: ModelInfo, limit: int, turn: Callable[[Tensor], Tensor]) -> int | None:
+def _reach(network: nn.Module, info: ModelInfo, limit: int, turn: Callable[[Tensor], Tensor]) -> int | None:
     start = -(-limit // 64) * 64 + 64  # the same phase of any folding as the first pixel
     length = 2 * start + 64
-    strip = torch.zeros(_PHASES, model.channels, model.multiple, length)
+    strip = torch.zeros(_PHASES, info.channels, info.multiple, length)
     phases = range(_PHASES)
     for phase in phases:
         strip[phase, :, :, start + phase] = torch.nan
@@ -99,6 +99,6 @@ def _reach(network: nn.Module, model: ModelInfo, limit: int, turn: Callable[[Ten
     for phase in phases:
         places = touched[phase].nonzero().flatten()
         if len(places):
-            first, last = int(places[0]) // model.scale, int(places[-1]) // model.scale
+            first, last = int(places[0]) // info.scale, int(places[-1]) // info.scale
             radius = max(radius, start + phase - first, last - start - phase)
     return radius if radius <= limit else None

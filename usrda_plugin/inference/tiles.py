@@ -183,12 +183,12 @@ class TiledRun:
     Raises ValueError for sizes that cannot be.
     """
 
-    def __init__(self, engine: Engine, model: ModelInfo, tiling: Tiling, overlap: int) -> None:
+    def __init__(self, engine: Engine, info: ModelInfo, tiling: Tiling, overlap: int) -> None:
         for name, value, least in (("tile", tiling.size, 1), ("overlap", overlap, 0), ("batch", tiling.batch, 1)):
             if isinstance(value, int) and value < least:
                 raise ValueError(f"expected {name} of {least} or more, found {value}")
         self.engine = engine
-        self.model = model
+        self.info = info
         self.size = tiling.size
         self.batch = tiling.batch
         self.overlap = overlap
@@ -233,13 +233,13 @@ class TiledRun:
 
     def _planned(self, size: Size) -> Grid | None:
         if isinstance(self.size, int) and self._area is None:
-            return square_grid(size, self.size, self.overlap, self.model.grid)
+            return square_grid(size, self.size, self.overlap, self.info.grid)
         pixels = size.height * size.width
         if self._area is not None or (self.size == "none" and self._fits_in_memory(size)):
-            return plan_grid(size, self._area or pixels, self.overlap, self.model.grid)
+            return plan_grid(size, self._area or pixels, self.overlap, self.info.grid)
         # for large overlaps, what is enough for speed leaves nothing of a tile: then as much as memory allows
         areas = (area() for area in (lambda: self._affordable_area(pixels), self._area_in_memory))
-        return next(filter(None, (plan_grid(size, area, self.overlap, self.model.grid) for area in areas)), None)
+        return next(filter(None, (plan_grid(size, area, self.overlap, self.info.grid) for area in areas)), None)
 
     def _run(self, grid: Grid, canvas: Canvas, progress: Progress | None) -> None:
         tiles, done = iter(grid), 0
@@ -257,7 +257,7 @@ class TiledRun:
 
     def _submit(self, batch: Sequence[Tile], canvas: Canvas) -> PendingBatch:
         def finish(tile: Tile, values: Tensor) -> Tensor:
-            rows, cols = tile.kept(self.model.scale)
+            rows, cols = tile.kept(self.info.scale)
             return canvas.convert(values[:, rows, cols])
 
         return self.engine.submit(
@@ -279,7 +279,7 @@ class TiledRun:
             return True
         # near the smallest tile that overlap allows, less than half is all there is to give up
         areas = (grid.area // 2, grid.area * 3 // 4, grid.area * 7 // 8)
-        plans = (plan_grid(size, area, self.overlap, self.model.grid) for area in areas)
+        plans = (plan_grid(size, area, self.overlap, self.info.grid) for area in areas)
         smaller = next(filter(None, plans), None)
         if smaller is None:
             return False
@@ -311,7 +311,7 @@ class TiledRun:
 
     @cached_property
     def _bytes_per_pixel(self) -> float:
-        trial = torch.zeros(1, self.model.channels, TRIAL_SIDE, TRIAL_SIDE, device=self.engine.device)
+        trial = torch.zeros(1, self.info.channels, TRIAL_SIDE, TRIAL_SIDE, device=self.engine.device)
         return max(bytes_per_pixel(self.engine, trial), 1.0)
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from usrda_plugin.choices import AlphaBy
+from usrda_plugin.choices import AlphaBy, Precision
 from usrda_plugin.data.levels import as_unit
 from usrda_plugin.data.pictures import Picture
-from usrda_plugin.inference.engine import Engine, Precision, choose_device
+from usrda_plugin.inference.engine import Engine, choose_device
 from usrda_plugin.inference.memory import NotEnoughMemoryError, check_memory
 from usrda_plugin.inference.model_info import ModelInfo, full_radius, measure_model, receptive_radius
 from usrda_plugin.inference.tiles import Canvas, Progress, Size, Tile, TiledRun, Tiling
@@ -48,11 +48,11 @@ class Upscaler:
     ) -> None:
         where = choose_device(device)
         network = network.cpu().float().eval()
-        self.model = measure_model(network)
-        self.scale = self.model.scale
-        overlap = choose_overlap(network, self.model, tiling)
+        self.info = measure_model(network)
+        self.scale = self.info.scale
+        overlap = choose_overlap(network, self.info, tiling)
         self.engine = Engine(network, where, precision)
-        self.tiled = TiledRun(self.engine, self.model, tiling, overlap)
+        self.tiled = TiledRun(self.engine, self.info, tiling, overlap)
 
     @torch.inference_mode()
     def __call__(self, image: Tensor, progress: Progress | None = None) -> Tensor:
@@ -81,9 +81,9 @@ class Upscaler:
         Raises ValueError where the network wants another number of channels, NotEnoughMemoryError.
         """
         gray = image.ndim == 2
-        if not gray and self.model.channels == 1:
+        if not gray and self.info.channels == 1:
             raise ValueError("expected a gray image for a network of one channel, found a colour image")
-        source = np.repeat(image[..., None], self.model.channels, axis=2) if gray else image
+        source = np.repeat(image[..., None], self.info.channels, axis=2) if gray else image
         top = float(np.iinfo(image.dtype).max)
         height, width = (self.scale * side for side in image.shape[:2])
         canvas = _canvas((height, width, *image.shape[2:]), (height, width), image.dtype)
@@ -105,7 +105,7 @@ class Upscaler:
 
     def _padded(self, image: np.ndarray) -> np.ndarray:
         """The image (h, w, C) mirrored up to what the network wants its sides to be multiples of."""
-        excess = [-side % self.model.multiple for side in image.shape[:2]]
+        excess = [-side % self.info.multiple for side in image.shape[:2]]
         if not any(excess):
             return image
         return np.pad(image, [(0, excess[0]), (0, excess[1]), (0, 0)], mode="reflect")
@@ -134,16 +134,16 @@ def upscale_picture(
     return picture._replace(colour=upscaler.levels(colour, progress), alpha=alpha)
 
 
-def choose_overlap(network: nn.Module, model: ModelInfo, tiling: Tiling) -> int:
+def choose_overlap(network: nn.Module, info: ModelInfo, tiling: Tiling) -> int:
     """The overlap in LR pixels that a tiling means for a network. Raises ValueError where "full" has no bound."""
     if isinstance(tiling.overlap, int):
         return tiling.overlap
     if tiling.overlap == "full":
         # the whole image needs no overlap; tiles do where memory does not suffice for it, even if none makes them exact
         with suppress(ValueError) if tiling.size == "none" else nullcontext():
-            return full_radius(network, model)
-    radius = receptive_radius(network, model, EXACT_CELLS * model.shrink)
-    return CELLS * model.shrink if radius is None else radius
+            return full_radius(network, info)
+    radius = receptive_radius(network, info, EXACT_CELLS * info.shrink)
+    return CELLS * info.shrink if radius is None else radius
 
 
 def _canvas(shape: tuple[int, ...], size: tuple[int, int], kind: type | np.dtype[Any]) -> np.ndarray:
