@@ -1,4 +1,4 @@
-"""Signals of critics, of SR images and of noise by closed forms; test_distances.py and test_spectra.py have the rest."""
+"""Signals of critics, of SR images and of noise by closed forms; test_distances.py, test_spectra.py have the rest."""
 
 from __future__ import annotations
 
