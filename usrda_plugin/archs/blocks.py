@@ -29,14 +29,15 @@ class Blocks(nn.Sequential):
         self.checkpointing: Checkpointing = False
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (self.checkpointing and torch.is_grad_enabled()):
-            return super().forward(x)
+        recomputed = self.checkpointing if torch.is_grad_enabled() else False
         for block in self:
-            if self.checkpointing == "block":
+            if recomputed == "block":
                 # nothing in a block is random, and asking the device for its random state would wait for it
                 x = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
-            else:
+            elif recomputed == "concat":
                 x = lean_rrdb(block, x)
+            else:
+                x = block(x)
         return x
 
 
@@ -64,12 +65,15 @@ def as_read(x: Tensor) -> Tensor:
 
 def convolve_together(conv: nn.Conv2d, parts: list[Tensor]) -> Tensor:
     """A convolution of concatenated channels that keeps the parts, which others keep too, and not the whole."""
+    result: Tensor
     if len(parts) == 1:
-        return conv(parts[0])
+        result = conv(parts[0])
+        return result
     kept = tuple(part.detach() for part in parts)
     whole = torch.cat(parts, 1)
     with saved_tensors_hooks(partial(_as_parts, whole.data_ptr(), kept), _as_whole):
-        return conv(whole)
+        result = conv(whole)
+    return result
 
 
 def _as_parts(whole: int, parts: tuple[Tensor, ...], saved: Tensor) -> Tensor | tuple[Tensor, ...]:

@@ -57,4 +57,5 @@ class USRDADiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers, conv(width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(self.view(x))
+        answers: Tensor = self.layers(self.view(x))
+        return answers

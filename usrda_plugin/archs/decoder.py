@@ -68,4 +68,5 @@ class Decoder(nn.Module):
         for factor, conv_up in zip(self.steps, (self.conv_up1, self.conv_up2), strict=False):
             assert conv_up is not None
             features = self.lrelu(conv_up(F.interpolate(features, scale_factor=factor, mode="nearest")))
-        return self.conv_last(self.lrelu(self.conv_hr(features)))
+        image: Tensor = self.conv_last(self.lrelu(self.conv_hr(features)))
+        return image

@@ -24,7 +24,8 @@ class ConvEncoder(nn.Module):
         self.conv_featmap = nn.Sequential(*layers)  # the name that checkpoints of that re-implementation have
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv_featmap(x)
+        features: Tensor = self.conv_featmap(x)
+        return features
 
 
 class RRDBEncoder(nn.Module):
@@ -38,7 +39,8 @@ class RRDBEncoder(nn.Module):
         self.body = Blocks(num_block, num_feat, num_grow_ch)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(self.conv_first(x))
+        features: Tensor = self.body(self.conv_first(x))
+        return features
 
 
 class TrunkEncoder(nn.Module):
@@ -55,5 +57,6 @@ class TrunkEncoder(nn.Module):
         self.conv_body = nn.Conv2d(num_feat, num_feat, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        first = self.conv_first(x if self.shrink == 1 else pixel_unshuffle(x, scale=self.shrink))
-        return first + self.conv_body(self.body(first))
+        first: Tensor = self.conv_first(x if self.shrink == 1 else pixel_unshuffle(x, scale=self.shrink))
+        rest: Tensor = self.conv_body(self.body(first))
+        return first + rest

@@ -30,6 +30,7 @@ class USRDAAlignLoss(nn.Module):
 
     def forward(self, prediction: Tensor, target_is_real: bool, is_disc: bool = False) -> Tensor:
         """The loss of answers of any shape: against their label for D_f, against 0.5 for the encoder."""
-        if is_disc:
-            return self.labelled(prediction, target_is_real, is_disc=True)
-        return self.undecided(prediction, True)
+        loss: Tensor = (
+            self.labelled(prediction, target_is_real, is_disc=True) if is_disc else self.undecided(prediction, True)
+        )
+        return loss

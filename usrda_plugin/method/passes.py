@@ -118,7 +118,7 @@ def joint_pass(
         for network in dict.fromkeys(networks[route.network] for route in routes):
             shared = [route for route in routes if networks[route.network] == network]
             sources = [made[route.source] for route in shared]
-            outputs = network(torch.cat(sources)).split([len(source) for source in sources])
+            outputs = torch.split(network(torch.cat(sources)), [len(source) for source in sources])
             made |= zip((route.tensor for route in shared), outputs, strict=True)
     return Pass(**made)
 
