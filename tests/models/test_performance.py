@@ -80,7 +80,13 @@ def test_a_switch_changes_no_loss_and_no_gradient(tmp_path, train):
         ("block", "bf16"),
         *(
             pytest.param(kind, amp, marks=pytest.mark.slow)
-            for kind, amp in [("auto", False), ("auto", "bf16"), ("concat", False), ("concat", "bf16"), ("block", False)]
+            for kind, amp in [
+                ("auto", False),
+                ("auto", "bf16"),
+                ("concat", False),
+                ("concat", "bf16"),
+                ("block", False),
+            ]
         ),
     ],
 )
