@@ -157,9 +157,7 @@ def test_options_are_accepted_as_they_stand(name: str, place: Path) -> None:
             assert kept == value, key
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "train_realesrgan" else name for name in TRAINED]
-)
+@pytest.mark.parametrize("name", TRAINED)
 def test_options_train_a_few_iterations_at_reduced_width(name: str, place: Path) -> None:
     options = RESOLVED[name]
     furnish(options, SMALL)
