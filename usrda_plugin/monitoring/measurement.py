@@ -13,9 +13,8 @@ from usrda_plugin.archs.networks import USRDANet
 from usrda_plugin.data import ImageSource, draws
 from usrda_plugin.data.levels import as_unit
 from usrda_plugin.data.patches import Corner, to_tensor
-from usrda_plugin.method import ABSENT, Pass
+from usrda_plugin.method import Adversarial, Needs, Pass, needed
 from usrda_plugin.method.modes import at_rest
-from usrda_plugin.method.step import Adversarial
 from usrda_plugin.metrics import levels_of, niqe
 from usrda_plugin.monitoring import signals
 
@@ -97,18 +96,18 @@ def _signals(
     network: USRDANet, crops: Crops, critics: Mapping[str, TrainedCritic], *, renders: bool
 ) -> dict[str, Tensor]:
     """All signals, still on the device."""
-    wanted = ("f_s", "f_t", "y_tt", "x_st") if renders else ("f_s", "f_t", "y_tt")
-    tensors = _forward(network, crops, wanted)
-    measured = of_output(tensors.y_tt, crops.x_t, network.scale * network.encoder.shrink)
+    tensors = _forward(network, crops, Needs.of("f_s", "f_t", "y_tt", *["x_st"] * renders))
+    shrink = network.encoder.shrink
+    measured = of_output(needed(tensors.y_tt), crops.x_t, network.scale * shrink)
     measured |= of_critics(tensors, crops, critics)
-    measured["domain_distance"] = signals.domain_distance(tensors.f_s, tensors.f_t, network.encoder.shrink)
+    measured["domain_distance"] = signals.domain_distance(needed(tensors.f_s), needed(tensors.f_t), shrink)
     return measured | (of_renderings(network, tensors, crops.x_t) if renders else {})
 
 
-def _forward(network: USRDANet, crops: Crops, wanted: tuple[str, ...]) -> Pass:
+def _forward(network: USRDANet, crops: Crops, needs: Needs) -> Pass:
     """The crops through the networks, one by one, as the memory for one is enough."""
-    passes = [network(x_s, x_t, wanted) for x_s, x_t in zip(crops.x_s.split(1), crops.x_t.split(1), strict=True)]
-    return Pass(*(ABSENT if parts[0] is None else torch.cat(parts) for parts in zip(*passes, strict=True)))
+    passes = [network(x_s, x_t, needs) for x_s, x_t in zip(crops.x_s.split(1), crops.x_t.split(1), strict=True)]
+    return Pass(*(None if parts[0] is None else torch.cat(parts) for parts in zip(*passes, strict=True)))
 
 
 def of_output(y_tt: Tensor, x_t: Tensor, period: int) -> dict[str, Tensor]:
@@ -134,11 +133,12 @@ def of_critics(tensors: Pass, crops: Crops, critics: Mapping[str, TrainedCritic]
 
 def of_renderings(network: USRDANet, tensors: Pass, x_t: Tensor) -> dict[str, Tensor]:
     """Measure how near the renderings of G_t are to the target's photographs."""
-    x_st = levels_of(tensors.x_st) / 255  # as a file would have them, and as the photographs are
+    rendered = needed(tensors.x_st)
+    x_st = levels_of(rendered) / 255  # as a file would have them, and as the photographs are
     measured = {"style_distance": signals.style_distance(x_st, x_t), "spectrum_gap": signals.spectrum_gap(x_st, x_t)}
     if network.lr_decoder.noise_ch:
-        again = torch.cat([network.networks["renderer"](f_s) for f_s in tensors.f_s.split(1)])
-        measured["noise"] = signals.rendered_noise(tensors.x_st, again)
+        again = torch.cat([network.networks.noisy_lr_decoder(f_s) for f_s in needed(tensors.f_s).split(1)])
+        measured["noise"] = signals.rendered_noise(rendered, again)
     return measured | {"target_noise": signals.camera_noise(x_t)}
 
 

@@ -9,7 +9,7 @@ import torch
 from basicsr.utils import get_root_logger
 
 from usrda_plugin.archs.networks import USRDANet
-from usrda_plugin.method import CRITIC_TERMS, networks_used
+from usrda_plugin.method import CRITIC_TERMS, needed
 from usrda_plugin.monitoring.alarms import active_alarms
 from usrda_plugin.monitoring.history import Best, History
 from usrda_plugin.monitoring.measurement import Crops, Measurement, TrainedCritic, fixed_crops, measure
@@ -66,7 +66,7 @@ class Monitor:
         _log(measurement, current_iter, board)
         self._report_alarms(history.measurements)
         if self.selects:
-            self._select(model, [each for each in history.measurements if each["iter"] > model.psnr_iter])
+            self._select(model, [each for each in history.measurements if each["iter"] > model.phases.psnr_iter])
 
     def _continue(self) -> History:
         self.history = History(self.folder / "signals.jsonl", self.begun_at)
@@ -79,13 +79,16 @@ class Monitor:
     def _measure(self, model: Any, network: USRDANet, current_iter: int) -> Measurement:
         objective = model.objective
         # before psnr_iter has passed critics have learnt nothing
-        trained = [name for name in MEASURED_CRITICS if name in objective.critics and current_iter > model.psnr_iter]
-        criteria = objective.criteria._asdict()
+        trained = [
+            name for name in MEASURED_CRITICS if name in objective.critics and current_iter > model.phases.psnr_iter
+        ]
         critics = {
-            name: TrainedCritic(model.get_bare_model(model.critics[name]), criteria[CRITIC_TERMS[name].criterion])
+            name: TrainedCritic(
+                model.get_bare_model(model.critics[name]), needed(CRITIC_TERMS[name].criterion(objective.criteria))
+            )
             for name in trained
         }
-        return measure(network, self.crops, critics, renders="lr_decoder" in networks_used(objective.reads))
+        return measure(network, self.crops, critics, renders=objective.needs.lr_decoder)
 
     def _report_alarms(self, measurements: list[Measurement]) -> None:
         """Report alarms that begin or end, not those that go on."""

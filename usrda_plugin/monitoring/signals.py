@@ -10,10 +10,8 @@ from basicsr.losses.gan_loss import GANLoss
 from torch import Tensor
 from torch.nn import functional as F
 
-from usrda_plugin.losses.align import USRDAAlignLoss
-from usrda_plugin.method import Relativistic, high_band, local_mean, luma
-from usrda_plugin.method.extensions import shrink
-from usrda_plugin.method.step import Adversarial
+from usrda_plugin.losses import USRDAAlignLoss
+from usrda_plugin.method import Adversarial, Relativistic, bicubic_downsample, high_band, local_mean, luma
 
 LEVELS = 255
 """8-bit levels of the range [0, 1]."""
@@ -69,7 +67,7 @@ def lr_consistency(y_tt: Tensor, x_t: Tensor) -> Tensor:
     The low band is the 7x7 mean, in which the camera's blur and noise no longer show. ``y_tt`` (B, 3, H, W) is the SR
     image of ``x_t`` (B, 3, h, w).
     """
-    return (local_mean(shrink(y_tt, x_t)) - local_mean(x_t)).abs().mean() * LEVELS
+    return (local_mean(bicubic_downsample(y_tt, x_t)) - local_mean(x_t)).abs().mean() * LEVELS
 
 
 def colour_drift(y_tt: Tensor, x_t: Tensor) -> Tensor:
@@ -77,7 +75,7 @@ def colour_drift(y_tt: Tensor, x_t: Tensor) -> Tensor:
 
     Averaged over photographs and colours, so that drifts of opposite sign do not cancel. Shapes as ``lr_consistency``.
     """
-    moved = shrink(y_tt, x_t).mean(dim=(-2, -1)) - x_t.mean(dim=(-2, -1))
+    moved = bicubic_downsample(y_tt, x_t).mean(dim=(-2, -1)) - x_t.mean(dim=(-2, -1))
     return moved.abs().mean() * LEVELS
 
 
