@@ -19,7 +19,7 @@ from torch import nn
 from tests.models.test_usrda_model import build
 from usrda_plugin.archs.opening import identify, open_network
 from usrda_plugin.losses.vgg import load_vgg
-from usrda_plugin.metrics.alexnet import read_alexnet
+from usrda_plugin.metrics.lpips import read_alexnet
 from usrda_plugin.weights import UnreadableFileError, fit, limits, read_tensors, reading
 
 Reader = Callable[[Path], object]
