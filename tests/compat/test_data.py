@@ -262,7 +262,7 @@ def test_two_clients_share_an_lmdb(lmdb_path: Path) -> None:
 
 
 def test_our_own_data_shares_basicsrs_environment(lmdb_path: Path) -> None:
-    environment = import_module("usrda_plugin.data.environment").lmdb_environment(lmdb_path)
+    environment = import_module("usrda_plugin.data.backends").lmdb_environment(lmdb_path)
     with environment.begin():
         assert import_module("basicsr.utils.file_client").LmdbBackend(str(lmdb_path)).get("a", "default") == b"content"
 
@@ -291,7 +291,7 @@ def test_a_missing_key_is_an_error_that_names_key_and_lmdb(lmdb_path: Path) -> N
     with pytest.raises(KeyError) as caught:
         client.get("z", "default")
     assert "images.lmdb has no image of the key 'z'" in str(caught.value)
-    environment = import_module("usrda_plugin.data.environment").lmdb_environment(lmdb_path)
+    environment = import_module("usrda_plugin.data.backends").lmdb_environment(lmdb_path)
     client._client = {"default": environment}
     assert backend.get.__wrapped__(client, "z", "default") is None
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from usrda_plugin.data.degradation import bicubic_downsample
+from usrda_plugin.data.resize import bicubic_downsample
 from usrda_plugin.method import Batch, Criteria, Pass, Step, extensions, joint_pass, local_mean, one_pass
 from usrda_plugin.method.passes import ROUTES
 

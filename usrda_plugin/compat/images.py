@@ -48,7 +48,7 @@ def _by_our_reader(original: Callable[..., Any]) -> Callable[..., Any]:
 def _colour(content: bytes, source: str) -> np.ndarray:
     """8 bits, BGR, alpha dropped."""
     levels = import_module("usrda_plugin.data.pictures").decode_colour(content, source, cv2.IMREAD_COLOR_BGR)
-    as_8_bit: Callable[[np.ndarray], np.ndarray] = import_module("usrda_plugin.data.levels").as_8_bit
+    as_8_bit: Callable[[np.ndarray], np.ndarray] = import_module("usrda_plugin.data.pictures").as_8_bit
     return as_8_bit(levels)
 
 

@@ -25,7 +25,7 @@ def share_lmdb_environments() -> bool:
 
 def _environment(path: str) -> Any:
     # shared with our own datasets, since LMDB refuses to open a path twice in one process
-    return import_module("usrda_plugin.data.environment").lmdb_environment(path)
+    return import_module("usrda_plugin.data.backends").lmdb_environment(path)
 
 
 def _init(self: Any, db_paths: str | list[str], client_keys: str | list[str] = "default", **settings: Any) -> None:

@@ -48,7 +48,7 @@ class Camera(NamedTuple):
     kernel: np.ndarray
     noise: float
 
-    def take(self, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    def degrade(self, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         """Photograph an image, HWC RGB in [0, 1]; float32, by 7 pixels smaller on each side, clipped to [0, 1]."""
         blurred = cv2.filter2D(image, cv2.CV_32F, self.kernel)[REACH:-REACH, REACH:-REACH]
         noisy = blurred + self.noise * rng.standard_normal(blurred.shape, dtype=np.float32)

@@ -1,28 +1,38 @@
-"""Make image LMDBs in BasicSR's layout: ``data.mdb``, ``lock.mdb`` and ``meta_info.txt``; and ``checksums.txt`` beside.
+"""Make and verify image LMDBs in BasicSR's layout: ``data.mdb``, ``lock.mdb`` and ``meta_info.txt``.
 
 A line of ``meta_info.txt`` is ``key.png (height,width,channels) compression``; BasicSR takes a key up to its first dot
 and encodes it as ASCII, so keys have neither dots nor letters beyond that. An entry may be of any format that is read;
 the ending in the list says which, and readers leave it aside.
+
+Beside lies ``checksums.txt``, since in uncompressed images, which have no checksum of their own, a flipped bit would go
+unseen: a line ``key crc32`` for each entry and one for ``meta_info.txt``, which no key can be called. BasicSR does not
+look at it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import lmdb
 import numpy as np
 
-from usrda_plugin.data.backends import LONGEST_KEY, is_lmdb
-from usrda_plugin.data.checksums import checksum, write_checksums
-from usrda_plugin.data.encoding import COMPRESSION, encode
+from usrda_plugin.choices import Encoding
+from usrda_plugin.data.backends import LONGEST_KEY, LmdbStore, is_lmdb, lmdb_environment, read_lines
 from usrda_plugin.data.images import ImageSource
-from usrda_plugin.data.layout import WHOLE, Layout
+from usrda_plugin.data.lmdb_tree import tree_faults
+from usrda_plugin.data.pictures import COMPRESSION, decode_colour, encode_colour
+from usrda_plugin.data.tiling import WHOLE, TilingSpec
 from usrda_plugin.data.unfinished import unfinished_folder
 
 FIRST_MAP_SIZE = 2**26
 """Bytes that the LMDB may take at first; it is doubled as often as needed."""
+LISTING, CHECKSUMS = "meta_info.txt", "checksums.txt"
+_LINE_OF_LISTING = re.compile(r"(?P<key>[^.]+)\.\w+ \((?P<height>\d+),(?P<width>\d+),\d+\) \d+")
+_LINE_OF_CHECKSUMS = re.compile(r"(?P<key>\S+) (?P<sum>[0-9a-f]{8})")
 
 Progress = Callable[[range], Iterable[int]]
 """Wraps the loop over the numbers of the images, as tqdm does."""
@@ -32,7 +42,8 @@ def make_lmdb(
     images_root: str | Path,
     lmdb_path: str | Path,
     *,
-    layout: Layout = WHOLE,
+    tiling: TilingSpec = WHOLE,
+    encoding: Encoding = "ppm",
     meta_info: str | Path | None = None,
     progress: Progress = iter,
 ) -> int:
@@ -50,12 +61,12 @@ def make_lmdb(
     target.parent.mkdir(parents=True, exist_ok=True)
     with unfinished_folder(target) as folder:
         unfinished = folder / target.name
-        count = _write(source, unfinished, layout, progress)
+        count = _write(source, unfinished, tiling, encoding, progress)
         unfinished.rename(target)
     return count
 
 
-def _write(source: ImageSource, path: Path, layout: Layout, progress: Progress) -> int:
+def _write(source: ImageSource, path: Path, tiling: TilingSpec, encoding: Encoding, progress: Progress) -> int:
     keys = unique_keys(source.entries)
     lines: list[str] = []
     faults: list[str] = []
@@ -64,26 +75,28 @@ def _write(source: ImageSource, path: Path, layout: Layout, progress: Progress) 
     with lmdb.open(str(path), map_size=FIRST_MAP_SIZE, sync=False) as environment:
         for index in progress(range(len(source))):
             try:
-                for suffix, tile in _tiles(source, index, layout):
-                    content = encode(tile, layout.encoding)
-                    _put(environment, keys[index] + suffix, content)
-                    sums[keys[index] + suffix] = checksum(content)
-                    size, level = f"({tile.shape[0]},{tile.shape[1]},3)", COMPRESSION[layout.encoding]
-                    lines.append(f"{keys[index]}{suffix}.{layout.encoding} {size} {level}\n")
+                for suffix, tile in _tiles(source, index, tiling):
+                    key, content = keys[index] + suffix, encode_colour(tile, encoding)
+                    _put(environment, key, content)
+                    sums[key] = zlib.crc32(content)
+                    height, width = tile.shape[:2]
+                    lines.append(f"{key}.{encoding} ({height},{width},3) {COMPRESSION[encoding]}\n")
             except (ValueError, OSError) as error:
                 faults.append(str(error))
         environment.sync(True)
     if faults:
         raise ValueError("no LMDB made, since some images cannot be taken:\n" + "\n".join(faults))
-    (path / "meta_info.txt").write_text("".join(lines), encoding="ascii")
-    write_checksums(path, sums)
+    listing = "".join(lines).encode("ascii")
+    (path / LISTING).write_bytes(listing)
+    sums = {LISTING: zlib.crc32(listing), **sums}
+    (path / CHECKSUMS).write_text("".join(f"{key} {crc:08x}\n" for key, crc in sums.items()), encoding="ascii")
     return len(lines)
 
 
-def _tiles(source: ImageSource, index: int, layout: Layout) -> list[tuple[str, np.ndarray]]:
+def _tiles(source: ImageSource, index: int, tiling: TilingSpec) -> list[tuple[str, np.ndarray]]:
     image = source.read(index)
     try:
-        return list(layout.tiles(image))
+        return list(tiling.tiles(image))
     except ValueError as error:
         raise ValueError(f"{source.path(index)}: {error}") from error
 
@@ -112,3 +125,83 @@ def unique_keys(entries: Iterable[str]) -> list[str]:
         keys.append(next(key for key in candidates if key not in taken))
         taken.add(keys[-1])
     return keys
+
+
+def verify_lmdb(path: str | Path, *, progress: Progress = iter) -> list[str]:
+    """Read every image of an LMDB and describe each fault in a line; no lines mean that BasicSR can read it all.
+
+    Without ``checksums.txt`` a bit that has flipped among the pixels of an uncompressed image is not seen.
+    """
+    store = LmdbStore(Path(path))
+    try:
+        environment = lmdb_environment(path)
+        faults = tree_faults(store.root / "data.mdb")
+        lines = [] if faults else read_lines(store.root / LISTING)
+    except (ValueError, OSError) as error:
+        return [str(error)]
+    if faults:  # LMDB would walk into them
+        return faults
+    before = environment.info()["last_txnid"]
+    found = list(_faults(store, environment, lines, progress))
+    if environment.info()["last_txnid"] != before:
+        found.append("another program wrote into it meanwhile; verify it again when that is done")
+    return found
+
+
+def _faults(store: LmdbStore, environment: lmdb.Environment, lines: list[str], progress: Progress) -> Iterator[str]:
+    sums, unreadable = read_checksums(store.root) or (None, [])
+    listed = Counter(store.entry(line) for line in lines)
+    with environment.begin() as transaction:
+        stored = {bytes(key).decode(errors="replace") for key in transaction.cursor().iternext(values=False)}
+    faulty = [*unreadable, *_faults_of_lines(store, lines, sums, progress)]
+    faulty += [f"{LISTING} lists {key!r} {count} times" for key, count in listed.items() if count > 1]
+    faulty += [f"key {key!r} is stored, but {LISTING} does not list it" for key in sorted(stored - set(listed))]
+    yield from faulty
+    if sums is not None and not faulty and sums.get(LISTING) != zlib.crc32((store.root / LISTING).read_bytes()):
+        yield f"{LISTING} has changed since the LMDB was made: its checksum is another one"
+
+
+def _faults_of_lines(
+    store: LmdbStore, lines: list[str], sums: Mapping[str, int] | None, progress: Progress
+) -> Iterable[str]:
+    for number in progress(range(len(lines))):
+        fault = _fault_of_line(store, lines[number], sums)
+        if fault:
+            yield fault
+
+
+def _fault_of_line(store: LmdbStore, line: str, sums: Mapping[str, int] | None) -> str:
+    match = _LINE_OF_LISTING.fullmatch(line)
+    if match is None or not line.isascii():
+        return f"{LISTING}: expected `key.png (height,width,channels) compression` in ASCII, found {line!r}"
+    key = match["key"]
+    try:
+        with store.content(key) as content:
+            height, width, _ = decode_colour(content, f"{store.root}: {key}").shape
+            found = zlib.crc32(content)
+    except (ValueError, OSError, lmdb.Error) as error:
+        return str(error)
+    if (height, width) != (int(match["height"]), int(match["width"])):
+        return f"{key} is {height}x{width}, but {LISTING} says {match['height']}x{match['width']}"
+    if sums is None or sums.get(key) == found:
+        return ""
+    if key not in sums:
+        return f"{CHECKSUMS} lacks {key!r}"
+    return f"{key!r} has changed since the LMDB was made: its checksum is another one"
+
+
+def read_checksums(folder: Path) -> tuple[dict[str, int], list[str]] | None:
+    """Read the sums by their keys, and the faults of the file; None where there is none, as BasicSR writes none."""
+    file = folder / CHECKSUMS
+    if not file.is_file():
+        return None
+    sums: dict[str, int] = {}
+    faults: list[str] = []
+    text = file.read_bytes().decode("ascii", errors="backslashreplace")
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
+        found = _LINE_OF_CHECKSUMS.fullmatch(line)
+        if found is None:
+            faults.append(f"{CHECKSUMS}: expected `key checksum` in line {number}, found {line!r}")
+        else:
+            sums[found["key"]] = int(found["sum"], 16)
+    return sums, faults

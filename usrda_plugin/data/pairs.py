@@ -7,11 +7,19 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from usrda_plugin.data.camera import PATCHES_OF_EACH, REACH, Camera
-from usrda_plugin.data.degradation import bicubic_inside, kernel_reach
 from usrda_plugin.data.images import ImageSource
-from usrda_plugin.data.levels import as_8_bit, as_unit
-from usrda_plugin.data.patches import Corner, mirror_up_to, random_corner
-from usrda_plugin.data.sizes import FOR_CAMERA, least_side, refuse_small, room_for_camera, small_or_unreadable
+from usrda_plugin.data.patches import (
+    FOR_CAMERA,
+    Corner,
+    least_side,
+    mirror_up_to,
+    random_corner,
+    refuse_small,
+    room_for_camera,
+    small_or_unreadable,
+)
+from usrda_plugin.data.pictures import as_8_bit, as_unit
+from usrda_plugin.data.resize import bicubic_inside, kernel_reach
 
 
 class Pair(NamedTuple):
@@ -34,7 +42,7 @@ class PairSource(Protocol):
         """Describe each image that no pair can be drawn from, by the headers alone."""
 
 
-class MadePairs:
+class SyntheticPairs:
     """LR made from the HR photograph by antialiased bicubic, as if the whole photograph had been shrunk.
 
     The kernel sees true pixels around the patch: the border of a photograph, where it would see mirrored ones, is left
@@ -59,7 +67,7 @@ class MadePairs:
         gt = Corner(margin, margin).cut(surroundings, self.gt_size)
         lq = self._shrunk(surroundings)
         if self.camera:
-            lq = self.camera.take(rng.spawn(1)[0], lq)
+            lq = self.camera.degrade(rng.spawn(1)[0], lq)
             lq = as_unit(np.rint(lq * 255).astype(np.uint8)) if self.quantize else lq
         return Pair(lq, as_unit(gt))
 
@@ -84,7 +92,7 @@ class MadePairs:
         return small_or_unreadable(self.gt, *least_side(self.gt_size, for_camera))
 
 
-class GivenPairs:
+class PairedFiles:
     """LR images from files; an HR image may have a remainder below the scale, at the right and the bottom."""
 
     def __init__(self, gt: ImageSource, lq: ImageSource, gt_size: int, scale: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from usrda_plugin.data.levels import as_unit
+from usrda_plugin.data.pictures import as_unit
 from usrda_plugin.inference.engine import Engine, Precision, choose_device
 from usrda_plugin.inference.memory import check_room, no_room
 from usrda_plugin.inference.model_info import Traits, measure_traits

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image
 
-from usrda_plugin.data.pictures import containers, pillow, png
-from usrda_plugin.data.pictures.picture import Header, Metadata
-from usrda_plugin.data.pictures.refusal import Refused
+from usrda_plugin.data.pictures import png
+from usrda_plugin.data.pictures.containers import is_lossless_webp
+from usrda_plugin.data.pictures.decoders import opened
+from usrda_plugin.data.pictures.picture import Header, Metadata, Refusal
 from usrda_plugin.data.pictures.tags import MOST_DIRECTORIES, ORIENTATION, Directory, directories
 
 _EXIF, _GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
@@ -34,14 +35,14 @@ class Carried(NamedTuple):
     lossless: bool = False
 
 
-def carried(content: bytes, header: Header) -> Carried:
+def read_metadata(content: bytes, header: Header) -> Carried:
     """Read what a whole file carries; what is damaged of it is left out."""
     if header.format == "TIFF":
         return _of_tiff(content)
-    lossless = header.format == "WEBP" and containers.is_lossless_webp(content)
+    lossless = header.format == "WEBP" and is_lossless_webp(content)
     small = png.without_pixels(content) if header.format == "PNG" else content
     try:
-        with pillow.opened(BytesIO(small), header.format) as image:
+        with opened(BytesIO(small), header.format) as image:
             info = image.info
             metadata = Metadata(
                 exif=_attempt(lambda: upright_exif(_exif_of(image))),
@@ -54,7 +55,7 @@ def carried(content: bytes, header: Header) -> Carried:
             )
             frames = _attempt(lambda: int(getattr(image, "n_frames", 1))) or 1
             return Carried(info.get("icc_profile") or None, metadata, frames, lossless)
-    except Refused:
+    except Refusal:
         return Carried(lossless=lossless)
 
 

@@ -1,4 +1,4 @@
-"""Pictures into files: PNG, JPEG and WebP, each written whole or not at all."""
+"""Pictures into files, each written whole or not at all: PNG, JPEG and WebP; and levels into entries of an LMDB."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from usrda_plugin.data.levels import as_8_bit
+from usrda_plugin.choices import Encoding
 from usrda_plugin.data.pictures.metadata import exif_of_size
-from usrda_plugin.data.pictures.picture import Metadata, Picture
+from usrda_plugin.data.pictures.picture import Metadata, Picture, as_8_bit
 
 QUALITY = 95  # of JPEG and WebP: losses below what can be seen
 WRITTEN = (".png", ".jpg", ".jpeg", ".webp")
 LOSSY = (".jpg", ".jpeg", ".webp")
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+COMPRESSION: dict[Encoding, int] = {"ppm": 0, "png": 1}
+"""The zlib level, as BasicSR's ``meta_info.txt`` states it."""
 LARGEST_SIDE = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}
 _SIGNATURE_AND_HEADER = 33  # bytes of a PNG before its first optional chunk
 _LONGEST_SEGMENT = 65_500  # of a JPEG
@@ -87,6 +90,18 @@ def encode_picture(file: Path, picture: Picture, quality: int | None = None) -> 
     if picture.alpha is not None:
         raise ValueError(f"{file}: expected no alpha for a JPEG, found one; write it with --ext png or webp")
     return _jpeg(picture, quality)
+
+
+def encode_colour(image: np.ndarray, encoding: Encoding) -> bytes:
+    """Encode an HWC RGB image, uint8 or uint16, without loss: as PNG, or as PPM, which need not be decoded."""
+    if encoding == "ppm":
+        deep = image.dtype == np.uint16
+        header = f"P6\n{image.shape[1]} {image.shape[0]}\n{65535 if deep else 255}\n".encode("ascii")
+        return header + image.astype(">u2" if deep else np.uint8).tobytes()
+    level = [cv2.IMWRITE_PNG_COMPRESSION, COMPRESSION[encoding]]
+    done, content = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), level)
+    assert done, image.shape
+    return bytes(content)
 
 
 def _jpeg(picture: Picture, quality: int | None) -> bytes:

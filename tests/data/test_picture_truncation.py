@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from tests.data.planted import ORIENTATION, chunk, saved, smooth
 from usrda_plugin.data.pictures import UnreadableError, decode_colour, decode_picture, upright_size
-from usrda_plugin.data.pictures.quiet import foreign_lines
+from usrda_plugin.data.pictures.decoders import captured_stderr
 
 LEVELS = smooth(48, 64)
 PHOTOGRAPH = Image.fromarray(LEVELS)
@@ -121,12 +121,12 @@ def test_a_tiff_that_is_cut_off_within_its_tags_is_called_so(less: int) -> None:
 def test_lines_of_other_threads_are_passed_on_while_those_of_libraries_are_heard(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with foreign_lines() as heard:
+    with captured_stderr() as captured:
         os.write(2, b"libpng error: bad\n")
         other = threading.Thread(target=lambda: os.write(2, b"a message of ours\n"))
         other.start()
         other.join()
-    assert heard.text == b"libpng error: bad\n"
+    assert captured.text == b"libpng error: bad\n"
     assert capfd.readouterr().err == "a message of ours\n"
 
 

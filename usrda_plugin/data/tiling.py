@@ -1,20 +1,15 @@
-"""How images lie in an LMDB: whole or as tiles, compressed or not."""
+"""How images are cut into the tiles of an LMDB."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from usrda_plugin.data.encoding import Encoding
-
-_TILE = re.compile(r"_s\d{3,}$")
-
 
 @dataclass(frozen=True)
-class Layout:
+class TilingSpec:
     """Images whole, or as tiles of ``crop`` pixels a side, one beginning every ``step`` pixels and one at each end.
 
     ``step`` is half of ``crop`` unless told. Images first lose their remainder, at the right and the bottom, to a
@@ -25,10 +20,9 @@ class Layout:
     crop: int | None = None
     step: int | None = None
     multiple: int = 1
-    encoding: Encoding = "ppm"
 
     def __post_init__(self) -> None:
-        for name in ("crop", "step", "multiple"):
+        for name in ("multiple", "crop", "step"):
             length = getattr(self, name)
             if length is not None and length < 1:
                 raise ValueError(f"{name} must be at least 1 pixel, found {length}")
@@ -59,7 +53,8 @@ class Layout:
         """
         height, width = (length - length % self.multiple for length in image.shape[:2])
         if not height or not width:
-            raise ValueError(f"expected at least {self.multiple}x{self.multiple} pixels, found {_size(image)}")
+            found = f"{image.shape[0]}x{image.shape[1]} (height x width)"
+            raise ValueError(f"expected at least {self.multiple}x{self.multiple} pixels, found {found}")
         image = image[:height, :width]
         if self.crop is None or max(height, width) <= self.crop:
             yield "", image
@@ -73,22 +68,5 @@ class Layout:
         return [*range(0, last, self.stride), last]
 
 
-def partner_stems(stem: str, template: str) -> list[str]:
-    """List the names that ``template`` makes of an image's, without suffixes: of the whole, then before tile numbers.
-
-    The second pairs the tiles of images that ``template`` pairs: ``{}x2`` makes ``a_s001x2`` and ``ax2_s001`` of
-    ``a_s001``.
-    """
-    stems, tile = [template.format(stem)], ""
-    while found := _TILE.search(stem):  # tiles may have been cut into tiles
-        stem, tile = stem[: found.start()], found[0] + tile
-        stems.append(template.format(stem) + tile)
-    return stems
-
-
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[0]}x{image.shape[1]} (height x width)"
-
-
-WHOLE = Layout()
-"""Images whole and uncompressed."""
+WHOLE = TilingSpec()
+"""Images whole."""
