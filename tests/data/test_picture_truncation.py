@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import struct
 import threading
+import time
 import zlib
 from io import BytesIO
 
@@ -128,6 +130,50 @@ def test_lines_of_other_threads_are_passed_on_while_those_of_libraries_are_heard
         other.join()
     assert captured.text == b"libpng error: bad\n"
     assert capfd.readouterr().err == "a message of ours\n"
+
+
+forked = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes are not forked")
+
+
+@forked
+def test_a_process_forked_while_a_thread_decodes_can_decode() -> None:
+    begun = threading.Event()
+
+    def decode() -> None:
+        with captured_stderr():
+            begun.set()
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=decode)
+    thread.start()
+    begun.wait()
+    child = multiprocessing.get_context("fork").Process(target=decode)
+    child.start()
+    child.join(20)
+    child.kill()
+    thread.join()
+    assert child.exitcode == 0
+
+
+@forked
+def test_a_forked_process_captures_for_itself() -> None:
+    with captured_stderr():
+        pass
+    fork = multiprocessing.get_context("fork")
+    both, words = fork.Barrier(2), fork.SimpleQueue()
+
+    def capture(name: bytes) -> None:
+        with captured_stderr() as captured:
+            both.wait(20)
+            os.write(2, b"libpng error: " + name + b"\n")
+            both.wait(20)
+        words.put(captured.text)
+
+    child = fork.Process(target=capture, args=(b"child",))
+    child.start()
+    capture(b"parent")
+    child.join()
+    assert {words.get(), words.get()} == {b"libpng error: child\n", b"libpng error: parent\n"}
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "AVIF", "GIF", "JPEG2000", "PNG", "JPEG"])

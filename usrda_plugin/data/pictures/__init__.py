@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from usrda_plugin.data.pictures.formats import decode_colour, decode_picture, read_picture, upright_size
+from usrda_plugin.data.pictures.metadata import left_out
 from usrda_plugin.data.pictures.picture import Metadata, Picture, RangeFile, UnreadableError, as_8_bit, as_unit
 from usrda_plugin.data.pictures.pnm import uncompressed
 from usrda_plugin.data.pictures.writing import (
@@ -12,7 +13,6 @@ from usrda_plugin.data.pictures.writing import (
     WRITTEN,
     check_size,
     encode_colour,
-    left_out,
     write_picture,
 )
 

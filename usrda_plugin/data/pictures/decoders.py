@@ -69,8 +69,8 @@ def captured_stderr() -> Iterator[Captured]:
 
 
 @cache
-def _buffer(process: int) -> int:  # noqa: ARG001: a forked process would share its parent's
-    """A file of no name to write on, of this process."""
+def _buffer(process: int) -> int:
+    """A file of no name to write on, each process its own: what is forked would write into its parent's."""
     if sys.platform == "linux":
         return os.memfd_create("stderr")
     with tempfile.TemporaryFile(buffering=0) as file:

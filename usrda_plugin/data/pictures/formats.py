@@ -104,8 +104,7 @@ def decode_picture(content: Content, where: str) -> Picture:
     with naming(where):
         kind, header = _header_of(_range_reader(content), len(content))
         colour, alpha = _planes(content, kind, header)
-        found = read_metadata(bytes(content), header)
-        return Picture(colour, alpha, found.profile, found.metadata, found.frames, found.lossless)
+        return Picture(colour, alpha, *read_metadata(bytes(content), header))
 
 
 def read_picture(file: Path) -> Picture:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from typing import NamedTuple
 
@@ -72,6 +72,7 @@ class Blocks(NamedTuple):
     lengths: tuple[int, ...]
     rows: int
     columns: int
+    are_tiles: bool
 
 
 def read_header(read: ReadRange, length: int) -> Header:
@@ -174,8 +175,10 @@ def _blocks(directory: Directory, height: int, width: int) -> Blocks:
     if len(lengths) != len(places):
         raise damaged("TIFF", "its tags")
     if tiled:
-        return Blocks(places, lengths, directory.number(_TILE_HEIGHT, 0), directory.number(_TILE_WIDTH, 0))
-    return Blocks(places, lengths, min(directory.number(_ROWS, height), height), width)
+        return Blocks(
+            places, lengths, directory.number(_TILE_HEIGHT, 0), directory.number(_TILE_WIDTH, 0), are_tiles=True
+        )
+    return Blocks(places, lengths, min(directory.number(_ROWS, height), height), width, are_tiles=False)
 
 
 def _samples(content: Content, header: Header, layout: Layout) -> np.ndarray:
@@ -184,37 +187,41 @@ def _samples(content: Content, header: Header, layout: Layout) -> np.ndarray:
     blocks = _blocks(layout.directory, height, width)
     if not blocks.rows or not blocks.columns:
         raise damaged("TIFF", "its tags")
-    down, across = -(-height // blocks.rows), -(-width // blocks.columns)
-    in_pixel = 1 if layout.is_planar else layout.channels
-    planes_ = layout.channels if layout.is_planar else 1
-    if len(blocks.places) < planes_ * down * across:
+    across = -(-width // blocks.columns)
+    in_plane = -(-height // blocks.rows) * across
+    planes, in_pixel = (layout.channels, 1) if layout.is_planar else (1, layout.channels)
+    if len(blocks.places) < planes * in_plane:
         raise truncated("TIFF")
     made = np.empty((height, width, layout.channels), np.uint16 if layout.bits == 16 else np.uint8)
-    tiled = bool(layout.directory.numbers(_TILES))
-    for number, block in enumerate(_unpacked(content, blocks, layout, down, height, in_pixel, tiled=tiled)):
-        plane, place = divmod(number, down * across)
-        if plane == planes_:
-            break
-        row, column = blocks.rows * (place // across), blocks.columns * (place % across)
-        target = made[row : row + blocks.rows, column : column + blocks.columns]
+    for number in range(planes * in_plane):
+        plane, place = divmod(number, in_plane)
+        top, left = blocks.rows * (place // across), blocks.columns * (place % across)
+        target = made[top : top + blocks.rows, left : left + blocks.columns]
         target = target[..., plane : plane + 1] if layout.is_planar else target
-        target[...] = block[: target.shape[0], : target.shape[1]]
+        # tiles are whole, but the last strip ends with the picture
+        shape = (blocks.rows if blocks.are_tiles else len(target), blocks.columns, in_pixel)
+        packed = bytes(content[blocks.places[number] : blocks.places[number] + blocks.lengths[number]])
+        target[...] = _unpacked(packed, shape, layout)[: target.shape[0], : target.shape[1]]
     return made
 
 
-def _unpacked(
-    content: Content, blocks: Blocks, layout: Layout, down: int, height: int, in_pixel: int, *, tiled: bool
-) -> Iterator[np.ndarray]:
-    """Each strip or tile (rows, columns, channels in it), without packing and predictor."""
-    row_bytes = (blocks.columns * in_pixel * layout.bits + 7) // 8
-    for number, (place, size) in enumerate(zip(blocks.places, blocks.lengths, strict=True)):
-        is_last = not tiled and number % down == down - 1
-        rows = height - blocks.rows * (down - 1) if is_last else blocks.rows
-        packed = bytes(content[place : place + size])
-        raw = _unpack(packed, rows, row_bytes, layout)
-        if len(raw) < rows * row_bytes:
-            raise damaged("TIFF", "pixels are missing")
-        yield _as_samples(raw[: rows * row_bytes], rows, blocks.columns, in_pixel, layout)
+def _unpacked(packed: bytes, shape: tuple[int, int, int], layout: Layout) -> np.ndarray:
+    """A strip or tile of ``shape`` (rows, columns, channels in it), without packing and predictor."""
+    rows, columns, in_pixel = shape
+    row_bytes = (columns * in_pixel * layout.bits + 7) // 8
+    raw = _unpack(packed, rows, row_bytes, layout)[: rows * row_bytes]
+    if len(raw) < rows * row_bytes:
+        raise damaged("TIFF", "pixels are missing")
+    if layout.bits < 8:
+        bits = np.unpackbits(np.frombuffer(raw, np.uint8).reshape(rows, -1), axis=1)
+        bits = bits[:, : columns * layout.bits].reshape(rows, columns, 1, layout.bits)
+        return np.asarray(bits.dot(1 << np.arange(layout.bits)[::-1])).astype(np.uint8)
+    stored = np.dtype(np.uint8 if layout.bits == 8 else f"{layout.order}u2")
+    samples = np.frombuffer(raw, stored).reshape(shape)
+    samples = samples.astype(stored.newbyteorder("="), copy=False)
+    if layout.predictor == 2:  # each sample is stored as its difference to the one on its left
+        return np.cumsum(samples, axis=1, dtype=samples.dtype)
+    return samples
 
 
 def _unpack(packed: bytes, rows: int, row_bytes: int, layout: Layout) -> bytes:
@@ -241,35 +248,12 @@ def _unpack(packed: bytes, rows: int, row_bytes: int, layout: Layout) -> bytes:
 
 def _gray_tiff(packed: bytes, rows: int, row_bytes: int, packing: int, fill: int) -> bytes:
     """A TIFF of one strip of 8 bit gray around bytes that are packed."""
-    tags = {
-        _WIDTH: row_bytes,
-        _HEIGHT: rows,
-        _BITS: 8,
-        _PACKING: packing,
-        _MODEL: _BLACK_IS_0,
-        _FILL: fill,
-        _STRIPS: 8,
-        _CHANNELS: 1,
-        _ROWS: rows,
-        _STRIP_BYTES: len(packed),
-    }
+    tags = {_WIDTH: row_bytes, _HEIGHT: rows, _BITS: 8, _PACKING: packing, _MODEL: _BLACK_IS_0, _FILL: fill}
+    tags |= {_STRIPS: 8, _CHANNELS: 1, _ROWS: rows, _STRIP_BYTES: len(packed)}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
     padding = b"\0" * (len(packed) % 2)
     start = struct.pack("<2sHI", b"II", 42, 8 + len(packed) + len(padding))
     return start + packed + padding + struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
-
-
-def _as_samples(raw: bytes, rows: int, columns: int, in_pixel: int, layout: Layout) -> np.ndarray:
-    if layout.bits < 8:
-        bits = np.unpackbits(np.frombuffer(raw, np.uint8).reshape(rows, -1), axis=1)
-        bits = bits[:, : columns * layout.bits].reshape(rows, columns, 1, layout.bits)
-        return np.asarray(bits.dot(1 << np.arange(layout.bits)[::-1])).astype(np.uint8)
-    stored = np.dtype(np.uint8 if layout.bits == 8 else f"{layout.order}u2")
-    samples = np.frombuffer(raw, stored).reshape(rows, columns, in_pixel)
-    samples = samples.astype(stored.newbyteorder("="), copy=False)
-    if layout.predictor == 2:  # each sample is stored as its difference to the one on its left
-        return np.cumsum(samples, axis=1, dtype=samples.dtype)
-    return samples
 
 
 def _as_planes(samples: np.ndarray, layout: Layout) -> Planes:
