@@ -1,4 +1,4 @@
-"""From the loss blocks of the options to what the terms compare with, and the weights of their parts."""
+"""From the ``train`` block of the options to the objective of each phase: criteria, weights, active terms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from typing import Any, NamedTuple
 import torch
 from basicsr.losses import build_loss
 
-from usrda_plugin.method import ABSENT, TERMS, Criteria, Relativistic
+from usrda_plugin.method import (
+    CRITIC_TERMS,
+    PAPER,
+    TERMS,
+    Criteria,
+    Needs,
+    Objective,
+    Phases,
+    Relativistic,
+    loss_name,
+    needs_of,
+    psnr_terms,
+)
 
 # the three parts of rec and cyc: where their options stand, and what their weight is called there
 SHARED_PARTS = {
@@ -16,7 +28,10 @@ SHARED_PARTS = {
     "gan": ("gan_opt", "loss_weight"),
 }
 CRITERION_OF_PART = {"pix": "pixel", "percep": "perceptual", "gan": "gan"}
-OWN_CRITERIA = ("align", "res", "sty", "idt", "hr", "con", "tea")
+# terms that compare by a criterion of their own name
+OWN_CRITERIA = tuple(term for term in TERMS if term in Criteria._fields)
+# the block of the criterion by which each critic is trained
+CRITIC_BLOCKS = {"f": "align_opt", "t": "sty_opt", "y": "gan_opt", "h": "hr_opt"}
 # keys of a criterion's block that say how the term is made, not how the criterion is built
 OF_THE_TERM = {"tea_opt": ("perturbation",)}
 PERTURBATION = 0.02  # standard deviation of the noise that tea adds to x_t: 5 of 255 levels
@@ -31,6 +46,51 @@ class Miss(NamedTuple):
     remedy: str
 
 
+def build_phases(train_opt: dict[str, Any], to: torch.device) -> Phases:
+    """The objectives that the ``train`` block describes; absent blocks and weights of 0 cost nothing.
+
+    Raises ValueError where no term is left, in the PSNR phase either, or where a criterion cannot serve.
+    """
+    active = active_terms(train_opt)
+    if not active:
+        raise ValueError("train: no term has a weight; give at least rec_opt and pixel_opt a loss_weight")
+    for miss in misses_of_extensions(train_opt):
+        place = f"{miss.block}: {miss.argument}" if miss.argument else miss.block
+        raise ValueError(f"train: {place}: {miss.message}; {miss.remedy}")
+    everything = Objective.of(active, *build_criteria(train_opt, to))
+    phases = Phases(
+        everything,
+        everything.pixel_only(),
+        int(train_opt.get("psnr_iter") or 0),
+        int(train_opt.get("net_d_init_iters") or 0),
+        int(train_opt.get("net_d_iters") or 1),
+    )
+    if phases.psnr_iter and not phases.psnr.terms:
+        raise ValueError("train: psnr_iter: expected pixel_opt in rec, or res_opt, for this phase; found neither")
+    return phases
+
+
+def asking_terms(train_opt: dict[str, Any]) -> dict[str, list[str]]:
+    """For each critic the active terms that ask it; none where their criterion has no weight."""
+    active = active_terms(train_opt)
+    return {
+        name: [term for term in critic.asked_by if term in active]
+        if weight_of(train_opt.get(CRITIC_BLOCKS[name]), "loss_weight")
+        else []
+        for name, critic in CRITIC_TERMS.items()
+    }
+
+
+def leaves_networks_idle(train_opt: dict[str, Any]) -> bool:
+    """Whether in some phase of the training not all of E, G_SR and G_t are used; asked before anything is built."""
+    active = active_terms(train_opt)
+    phases = [active]
+    if train_opt.get("psnr_iter"):
+        has_pixel = bool(weight_of(train_opt.get("pixel_opt"), "loss_weight"))
+        phases.append(psnr_terms(active, has_pixel=has_pixel))
+    return any(networks_used(needs_of(phase)) != networks_used(PAPER) for phase in phases)
+
+
 def build_criteria(train_opt: dict[str, Any], to: torch.device) -> tuple[Criteria, dict[str, float]]:
     """The criteria that ``train`` asks for, and the weight of each part by its logged name; weight 0 builds nothing.
 
@@ -43,11 +103,11 @@ def build_criteria(train_opt: dict[str, Any], to: torch.device) -> tuple[Criteri
     criteria = Criteria(
         **{CRITERION_OF_PART[part]: criterion for part, (criterion, _) in parts.items()},
         **{term: criterion for term, (criterion, _) in own.items()},
-        cyc_map=_cycle_map(train_opt, to) if outer["cyc"] else ABSENT,
+        cyc_map=_cycle_map(train_opt, to) if outer["cyc"] else None,
     )
-    weights = {log_name(term, ""): weight for term, (_, weight) in own.items()}
+    weights = {loss_name(term): weight for term, (_, weight) in own.items()}
     for term in outer:
-        weights |= {log_name(term, part): outer[term] * weight for part, (_, weight) in parts.items()}
+        weights |= {loss_name(term, part): outer[term] * weight for part, (_, weight) in parts.items()}
     _refuse_unfit(criteria)
     return criteria, weights
 
@@ -70,14 +130,14 @@ def misses_of_extensions(train_opt: dict[str, Any]) -> list[Miss]:
     return found
 
 
+def networks_used(needs: Needs) -> tuple[bool, bool, bool]:
+    """Whether E, G_SR and G_t are called."""
+    return needs.f_s or needs.f_t or needs.f_tp, needs.sr_decoder, needs.lr_decoder
+
+
 def weight_of(opt: dict[str, Any] | None, weight_key: str) -> float:
     """The weight of a block: 1 where it does not say, 0 where there is no block."""
     return float(opt.get(weight_key, 1.0)) if opt is not None else 0.0
-
-
-def log_name(term: str, part: str) -> str:
-    """What a part of a term is called in the log."""
-    return f"l_g_{term}_{part}" if part else f"l_g_{term}"
 
 
 def _misses_of_weighted_cycle(train_opt: dict[str, Any], active: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -106,13 +166,13 @@ def _own_criterion(train_opt: dict[str, Any], term: str, to: torch.device) -> tu
 def _criterion(opt: dict[str, Any] | None, weight_key: str, to: torch.device) -> tuple[Any, float]:
     """A registered loss at weight 1, so that what is logged is raw, and the weight that the options give it."""
     weight = weight_of(opt, weight_key)
-    return (build_loss({**(opt or {}), weight_key: 1.0}).to(to) if weight else ABSENT), weight
+    return (build_loss({**(opt or {}), weight_key: 1.0}).to(to) if weight else None), weight
 
 
 def _cycle_map(train_opt: dict[str, Any], to: torch.device) -> Any:
     """The pixel criterion of cyc as a map, where its places are weighed."""
     if not (train_opt.get("cyc_opt") or {}).get("weighted_by"):
-        return ABSENT
+        return None
     pixel = {**train_opt["pixel_opt"], "reduction": "none"}
     try:
         return _criterion(pixel, "loss_weight", to)[0]

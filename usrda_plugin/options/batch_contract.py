@@ -64,6 +64,6 @@ def _check_makes_a_pass(review: Review) -> None:
     """USRDAModel calls its network for a whole training pass."""
     network: Any = find(NETWORKS, review.at("network_g", "type"))
     code = getattr(getattr(network, "forward", None), "__code__", None)
-    if code is not None and "wanted" not in code.co_varnames[: code.co_argcount]:
+    if code is not None and "needs" not in code.co_varnames[: code.co_argcount]:
         message = f"USRDAModel trains networks that make a pass of USR-DA, and {network.__name__} makes images alone"
         review.fault(("network_g", "type"), message, "write USRDANet")

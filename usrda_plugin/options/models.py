@@ -68,9 +68,9 @@ def _check_switches_known(review: Review, model: Any) -> None:
     """BasicSR's own models would pass over what they do not know, or break off."""
     if model.__name__ == "HiFaceGANModel" and review.at("train", "ema_decay"):
         review.fault(("train", "ema_decay"), "HiFaceGANModel keeps no average of its network", "remove it")
-    from usrda_plugin.models.performance import Switches
+    from usrda_plugin.models.performance import PerformanceOptions
 
-    for name in (*Switches._fields, *OF_OUR_STEP) if model.__module__.startswith("basicsr.") else ():
+    for name in (*PerformanceOptions._fields, *OF_OUR_STEP) if model.__module__.startswith("basicsr.") else ():
         if review.at("train", name) is not None:
             review.fault(("train", name), f"{model.__name__} does not know it and would ignore it", "remove it")
 

@@ -28,7 +28,7 @@ def registered(kind: Kind) -> Mapping[str, Any]:
 
     BasicSR registers some of its own under a suffix and finds them without it; its ``get`` prints, so it is not asked.
     """
-    # imported here because importing BasicSR registers its classes and needs the seams in place
+    # imported here because importing BasicSR registers its classes and needs the patches in place
     from basicsr.utils import registry
 
     found = dict(iter(vars(registry)[kind.registry]))

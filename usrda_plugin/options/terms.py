@@ -8,15 +8,11 @@ from typing import Any
 from usrda_plugin.options.registered import NETWORKS, find
 from usrda_plugin.options.validation import Review
 
-# the terms of USR-DA that cannot do without a target domain
-OF_TARGET = ("align", "res", "sty", "hr", "con", "tea")
-
 
 def check_terms(review: Review) -> None:
     """Critics and target images that the active terms of USR-DA ask for."""
-    from usrda_plugin.method import CRITIC_TERMS
-    from usrda_plugin.models.criteria import active_terms, misses_of_extensions
-    from usrda_plugin.models.objective import asking_terms
+    from usrda_plugin.method import CRITIC_TERMS, reads_target
+    from usrda_plugin.models.criteria import CRITIC_BLOCKS, active_terms, asking_terms, misses_of_extensions
 
     # what is no block has been reported
     train = {key: block for key, block in review.block("train").items() if isinstance(block, dict)}
@@ -34,10 +30,10 @@ def check_terms(review: Review) -> None:
         elif review.at("path", f"pretrain_network_d_{name}") is not None:
             message = "no active term asks this critic, so the file would never be loaded"
             wanted = " or ".join(f"{term}_opt" for term in CRITIC_TERMS[name].asked_by)
-            remedy = f"remove it, or give {wanted} and {CRITIC_TERMS[name].criterion}_opt a weight"
+            remedy = f"remove it, or give {wanted} and {CRITIC_BLOCKS[name]} a weight"
             review.fault(("path", f"pretrain_network_d_{name}"), message, remedy)
     (_check_adversarial_phase if any(asking.values()) else _check_rests)(review)
-    _check_domains(review, [term for term in active if term in OF_TARGET])
+    _check_domains(review, [term for term in active if reads_target(term)])
     if "align" in active:
         _check_feature_width(review)
         _check_no_pairs(review)

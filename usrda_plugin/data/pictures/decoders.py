@@ -71,10 +71,16 @@ def captured_stderr() -> Iterator[Captured]:
 @cache
 def _buffer(process: int) -> int:
     """A file of no name to write on, each process its own: what is forked would write into its parent's."""
-    if sys.platform == "linux":
-        return os.memfd_create("stderr")
-    with tempfile.TemporaryFile(buffering=0) as file:
-        return os.dup(file.fileno())
+    if sys.platform != "linux":
+        with tempfile.TemporaryFile(buffering=0) as file:
+            return os.dup(file.fileno())
+    from fcntl import F_DUPFD_CLOEXEC, fcntl
+
+    number = os.memfd_create("stderr")
+    try:  # not at the place of a standard file that is closed: that may be opened again
+        return fcntl(number, F_DUPFD_CLOEXEC, _STDERR + 1)
+    finally:
+        os.close(number)
 
 
 def _taken(buffer: int, size: int) -> bytes:
