@@ -12,7 +12,7 @@ from typing import IO, Protocol, cast
 
 import lmdb
 
-from usrda_plugin.data.lmdb_tree import read_meta
+from usrda_plugin.data.lmdb_tree import LONGEST_KEY, read_meta
 from usrda_plugin.data.pictures import RangeFile
 
 IMAGE_SUFFIXES = (
@@ -20,9 +20,6 @@ IMAGE_SUFFIXES = (
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k"),
 )
 """Files that are listed as images; what they are is told by their content."""
-
-LONGEST_KEY = 511
-"""Bytes of an LMDB's key, which LMDB sets."""
 
 _environments: dict[str, tuple[tuple[int, ...], lmdb.Environment]] = {}
 """Those that are open, with process and file, by their path."""

@@ -95,7 +95,7 @@ class ImageSource:
 
     @contextmanager
     def opened(self, index: int) -> Iterator[np.ndarray]:
-        """Look at an image, as ``read`` gives it, within the ``with`` alone; 16 bits may be big-endian.
+        """Give an image, as ``read`` does, within the ``with`` alone; 16 bits may be big-endian.
 
         An uncompressed image is not read as a whole: a patch of it costs no more than its own pixels.
         """

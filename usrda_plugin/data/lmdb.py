@@ -21,9 +21,9 @@ import lmdb
 import numpy as np
 
 from usrda_plugin.choices import Encoding
-from usrda_plugin.data.backends import LONGEST_KEY, LmdbStore, is_lmdb, lmdb_environment, read_lines
+from usrda_plugin.data.backends import LmdbStore, is_lmdb, lmdb_environment, read_lines
 from usrda_plugin.data.images import ImageSource
-from usrda_plugin.data.lmdb_tree import tree_faults
+from usrda_plugin.data.lmdb_tree import LONGEST_KEY, tree_faults
 from usrda_plugin.data.pictures import COMPRESSION, decode_colour, encode_colour
 from usrda_plugin.data.tiling import WHOLE, TilingSpec
 from usrda_plugin.data.unfinished import unfinished_folder

@@ -1,4 +1,4 @@
-"""Source pairs: an LR patch and the HR patch of the same place, made or given."""
+"""Source pairs: an LR patch and the HR patch of the same place, synthetic or from files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from usrda_plugin.data.resize import bicubic_inside, kernel_reach
 
 
 class Pair(NamedTuple):
-    """The same place at two resolutions: HWC RGB, float32 in [0, 1]."""
+    """The same place at two resolutions: ``lq`` (h, w, 3), ``gt`` (scale*h, scale*w, 3); RGB, float32 in [0, 1]."""
 
     lq: np.ndarray
     gt: np.ndarray
@@ -47,8 +47,8 @@ class SyntheticPairs:
 
     The kernel sees true pixels around the patch: the border of a photograph, where it would see mirrored ones, is left
     out, unless the photograph has no room. With ``quantize`` the LR patch has 8 bits, as an LR image from a file has.
-    With a ``camera`` it is taken by that one, whose kernel leaves out more of the border; its noise has a stream of its
-    own, so that what else is drawn stays as it is without.
+    With a ``camera`` it is degraded by that one, whose kernel leaves out more of the border; its noise has a generator
+    of its own, so that what else is drawn stays as it is without.
     """
 
     def __init__(self, gt: ImageSource, gt_size: int, scale: int, *, quantize: bool) -> None:

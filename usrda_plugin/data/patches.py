@@ -58,7 +58,7 @@ def mirror_up_to(image: np.ndarray, size: int, margin: int) -> np.ndarray:
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
-    """Turn an HWC array into a CHW tensor of its own."""
+    """Turn an HWC array into a CHW tensor of its own memory."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 

@@ -16,7 +16,7 @@ from torch.utils.data import Sampler
 
 
 def sample_rng(seed: int, sample_number: int) -> np.random.Generator:
-    """Return the random numbers of one sample: independent streams for different (seed, sample number).
+    """Return the random generator of one sample: independent streams for different (seed, sample number).
 
     Raises ValueError where either is negative.
     """

@@ -110,23 +110,23 @@ class USRDADataset(USRDASourceDataset):
         if degradation not in ("bicubic", "camera"):
             raise ValueError(f"degradation must be bicubic or camera, found {degradation!r}")
         if degradation == "camera":
-            self._take_by_camera()
+            self._use_camera()
 
-    def _take_by_camera(self) -> None:
+    def _use_camera(self) -> None:
         if self.target is None or not isinstance(self.pairs, SyntheticPairs):
             missing = "dataroot_target" if self.target is None else "HR images alone, without dataroot_lq"
             raise ValueError(f"degradation: camera needs {missing}; or write degradation: bicubic")
-        seen_by = (self.seed, self.scale, self.pairs.quantize, _version(self.source), _version(self.target))
-        if seen_by not in _last_camera:
-            camera = self._estimated(self.pairs, self.target)
+        shown_by = (self.seed, self.scale, self.pairs.quantize, _version(self.source), _version(self.target))
+        if shown_by not in _last_camera:
+            camera = self._estimate_camera(self.pairs, self.target)
             _last_camera.clear()
-            _last_camera[seen_by] = camera
-        self.pairs.camera = _last_camera[seen_by]
+            _last_camera[shown_by] = camera
+        self.pairs.camera = _last_camera[shown_by]
 
-    def _estimated(self, pairs: SyntheticPairs, photographs: ImageSource) -> Camera:
+    def _estimate_camera(self, pairs: SyntheticPairs, photographs: ImageSource) -> Camera:
         rng = sample_rng(self.seed, 0).spawn(1)[0]  # a stream of its own, on every rank the same
-        source = _seen("dataroot_gt", self.source, pairs.samples, rng)
-        target = _seen("dataroot_target", photographs, self._target_samples, rng)
+        source = _gather_patches("dataroot_gt", self.source, pairs.samples, rng)
+        target = _gather_patches("dataroot_target", photographs, self._target_samples, rng)
         camera = estimate_camera(target, source)
         get_root_logger().info(f"Camera of {photographs.store.root}: {camera.describe()}.")
         return camera
@@ -164,7 +164,7 @@ def _version(images: ImageSource) -> tuple[Hashable, ...]:
     return str(images.store.root.absolute()), len(images), *((entry, images.store.version(entry)) for entry in shown)
 
 
-def _seen(key: str, images: ImageSource, drawer: Drawer, rng: np.random.Generator) -> np.ndarray:
+def _gather_patches(key: str, images: ImageSource, drawer: Drawer, rng: np.random.Generator) -> np.ndarray:
     patches = gather(drawer, len(images), rng)
     if featureless(patches):
         raise ValueError(
@@ -184,11 +184,11 @@ def _open(opt: dict[str, Any], root: str, meta_info: str) -> ImageSource:
 
 def _refuse_contradiction(opt: dict[str, Any], root: str) -> None:
     """What a root is shows by its ending; ``io_backend``, where given, must not say otherwise."""
-    told = (opt.get("io_backend") or {}).get("type")
-    is_so = "lmdb" if is_lmdb(opt[root]) else "disk"
-    if told not in (None, is_so):
+    declared = (opt.get("io_backend") or {}).get("type")
+    actual = "lmdb" if is_lmdb(opt[root]) else "disk"
+    if declared not in (None, actual):
         raise ValueError(
-            f"io_backend says {told}, but {root}: {opt[root]} is {'an LMDB' if is_so == 'lmdb' else 'a folder'} "
+            f"io_backend says {declared}, but {root}: {opt[root]} is {'an LMDB' if actual == 'lmdb' else 'a folder'} "
             "by its name; leave io_backend out, since a root that ends in .lmdb is an LMDB and any other a folder"
         )
 
