@@ -10,9 +10,8 @@ from basicsr.data.paired_image_dataset import PairedImageDataset
 
 from usrda_plugin.choices import Encoding
 from usrda_plugin.data.images import ImageSource
-from usrda_plugin.data.lmdb import make_lmdb, unique_keys, verify_lmdb
+from usrda_plugin.data.lmdb import TilingSpec, make_lmdb, unique_keys, verify_lmdb
 from usrda_plugin.data.pictures import ENCODINGS, encode_colour
-from usrda_plugin.data.tiling import TilingSpec
 
 Write = Callable[[Path, np.ndarray], Path]
 Noise = Callable[..., np.ndarray]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usrda_plugin.data.images import partner_stems
-from usrda_plugin.data.tiling import TilingSpec
+from usrda_plugin.data.lmdb import TilingSpec
 
 
 def numbered(height: int, width: int) -> np.ndarray:

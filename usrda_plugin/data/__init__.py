@@ -3,10 +3,9 @@
 import usrda_plugin.before_basicsr  # noqa: F401
 from usrda_plugin.data.backends import lmdb_environment
 from usrda_plugin.data.images import ImageSource
-from usrda_plugin.data.lmdb import make_lmdb, verify_lmdb
+from usrda_plugin.data.lmdb import TilingSpec, make_lmdb, verify_lmdb
 from usrda_plugin.data.resize import bicubic_downsample
 from usrda_plugin.data.sampler import StreamSampler, sample_rng
-from usrda_plugin.data.tiling import TilingSpec
 from usrda_plugin.data.unpaired import USRDADataset, USRDASourceDataset
 
 __all__ = [

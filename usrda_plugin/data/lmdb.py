@@ -1,4 +1,4 @@
-"""Make and verify image LMDBs in BasicSR's layout: ``data.mdb``, ``lock.mdb`` and ``meta_info.txt``.
+"""Make and verify LMDBs of images or tiles in BasicSR's layout: ``data.mdb``, ``lock.mdb`` and ``meta_info.txt``.
 
 A line of ``meta_info.txt`` is ``key.png (height,width,channels) compression``; BasicSR takes a key up to its first dot
 and encodes it as ASCII, so keys have neither dots nor letters beyond that. An entry may be of any format that is read;
@@ -15,6 +15,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import lmdb
@@ -25,7 +26,6 @@ from usrda_plugin.data.backends import LmdbStore, is_lmdb, lmdb_environment, rea
 from usrda_plugin.data.images import ImageSource
 from usrda_plugin.data.lmdb_tree import LONGEST_KEY, tree_faults
 from usrda_plugin.data.pictures import COMPRESSION, decode_colour, encode_colour
-from usrda_plugin.data.tiling import WHOLE, TilingSpec
 from usrda_plugin.data.unfinished import unfinished_folder
 
 FIRST_MAP_SIZE = 2**26
@@ -36,6 +36,69 @@ _LINE_OF_CHECKSUMS = re.compile(r"(?P<key>\S+) (?P<sum>[0-9a-f]{8})")
 
 Progress = Callable[[range], Iterable[int]]
 """Wraps the loop over the numbers of the images, as tqdm does."""
+
+
+@dataclass(frozen=True)
+class TilingSpec:
+    """Images whole, or as tiles of ``crop`` pixels a side, one beginning every ``step`` pixels and one at each end.
+
+    ``step`` is half of ``crop`` unless told. Images first lose their remainder, at the right and the bottom, to a
+    ``multiple`` of pixels: with the scale as multiple, HR tiles fit the tiles of LR images made with ``crop`` and
+    ``step`` divided by it. Raises ValueError for lengths that are below 1 or do not go together.
+    """
+
+    crop: int | None = None
+    step: int | None = None
+    multiple: int = 1
+
+    def __post_init__(self) -> None:
+        for name, length in (("multiple", self.multiple), ("crop", self.crop), ("step", self.step)):
+            if length is not None and length < 1:
+                raise ValueError(f"{name} must be at least 1 pixel, found {length}")
+            if length is not None and length % self.multiple:
+                raise ValueError(f"{name} must be divisible by multiple, {self.multiple}, found {length}")
+        if self.crop is None and self.step is not None:
+            raise ValueError(f"step says where tiles begin, but there are none: found step {self.step} without crop")
+        if self.crop is not None and self.stride > self.crop:
+            raise ValueError(
+                f"step must not exceed crop, {self.crop}, or pixels would be left out; found {self.stride}"
+            )
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one tile's beginning to the next's."""
+        half = (self.crop or 0) // 2
+        return self.step or max(half - half % self.multiple, self.multiple)
+
+    @property
+    def largest_patch(self) -> int:
+        """Sides of the largest patch that lies whole in some tile wherever it is cut; meaningless without tiles."""
+        return (self.crop or 0) - self.stride + 1
+
+    def tiles(self, image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        """Cut an HWC image, each tile with the suffix of its key; an image that fits into one tile has none.
+
+        Raises ValueError for an image smaller than ``multiple``.
+        """
+        height, width = (length - length % self.multiple for length in image.shape[:2])
+        if not height or not width:
+            found = f"{image.shape[0]}x{image.shape[1]} (height x width)"
+            raise ValueError(f"expected at least {self.multiple}x{self.multiple} pixels, found {found}")
+        image = image[:height, :width]
+        if self.crop is None or max(height, width) <= self.crop:
+            yield "", image
+            return
+        corners = ((top, left) for top in self._starts(height) for left in self._starts(width))
+        for number, (top, left) in enumerate(corners, start=1):
+            yield f"_s{number:03d}", image[top : top + self.crop, left : left + self.crop]
+
+    def _starts(self, length: int) -> list[int]:
+        last = max(length - (self.crop or length), 0)
+        return [*range(0, last, self.stride), last]
+
+
+WHOLE = TilingSpec()
+"""Images whole."""
 
 
 def make_lmdb(
