@@ -10,10 +10,9 @@ from lmdb import Error as LmdbError
 from rich.console import Console
 from rich.progress import track
 
-from usrda_plugin.data import Layout, make_lmdb, verify_lmdb
+from usrda_plugin.data import TilingSpec, make_lmdb, verify_lmdb
 from usrda_plugin.data.backends import LmdbStore
-from usrda_plugin.data.checksums import FILE as CHECKSUMS
-from usrda_plugin.data.checksums import read_checksums
+from usrda_plugin.data.lmdb import CHECKSUMS, read_checksums
 from usrda_plugin.data.unfinished import clear_unfinished
 from usrda_plugin.errors import SetupError
 
@@ -26,16 +25,21 @@ def run(chosen: argparse.Namespace) -> None:
 def make(chosen: argparse.Namespace) -> None:
     """Write an LMDB and say what it holds. Raises SetupError that says what was not as expected."""
     try:
-        layout = Layout(chosen.crop, chosen.step, chosen.multiple, chosen.encoding)
+        tiling = TilingSpec(chosen.crop, chosen.step, chosen.multiple)
         _clear(chosen.output)
         count = make_lmdb(
-            chosen.input, chosen.output, layout=layout, meta_info=chosen.meta_info, progress=_bar("images")
+            chosen.input,
+            chosen.output,
+            tiling=tiling,
+            encoding=chosen.encoding,
+            meta_info=chosen.meta_info,
+            progress=_bar("images"),
         )
     except (ValueError, OSError, LmdbError) as fault:
         raise SetupError(str(fault)) from fault
-    _print(f"{chosen.output}: {count} {'entries' if layout.crop else 'images'}, {_size(chosen.output)}")
-    if layout.crop:
-        _print(f"every patch of up to {layout.largest_patch} pixels a side lies whole in one of the tiles")
+    _print(f"{chosen.output}: {count} {'entries' if tiling.crop else 'images'}, {_size(chosen.output)}")
+    if tiling.crop:
+        _print(f"every patch of up to {tiling.largest_patch} pixels a side lies whole in one of the tiles")
 
 
 def _clear(output: Path) -> None:

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from usrda_plugin.choices import AlphaBy, Precision
-from usrda_plugin.data.levels import as_unit
-from usrda_plugin.data.pictures import Picture
+from usrda_plugin.data.pictures import Picture, as_unit
 from usrda_plugin.inference.engine import Engine, choose_device
 from usrda_plugin.inference.memory import NotEnoughMemoryError, check_memory
 from usrda_plugin.inference.model_info import ModelInfo, full_radius, measure_model, receptive_radius

@@ -55,7 +55,7 @@ def _check_folders(review: Review, phase: str, dataset: Options) -> None:
 def _least(review: Review, phase: str, dataset: Options, root: ImageRoot) -> tuple[int, str]:
     """Pixels that each side of an image must have at least, and what else to do than to remove a smaller one."""
     from usrda_plugin.data.camera import PATCH
-    from usrda_plugin.data.sizes import FOR_PATCHES, least_side, room_for_camera
+    from usrda_plugin.data.patches import FOR_PATCHES, least_side, room_for_camera
 
     gt_size, scale = dataset.get("gt_size"), review.opt.get("scale")
     pads = dataset_model(dataset.get("type")).__name__ == "RealESRGANDataset"

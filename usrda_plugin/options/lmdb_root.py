@@ -41,7 +41,7 @@ def lmdb_shapes(review: Review, keys: Keys, path: Path, *, skips_blank_lines: bo
 
 def _faults(path: Path, names: Sequence[str]) -> list[str]:
     """What keeps LMDB from reading the file, or the keys that it lacks."""
-    from usrda_plugin.data.environment import lmdb_environment
+    from usrda_plugin.data.backends import lmdb_environment
     from usrda_plugin.data.lmdb_tree import tree_faults
 
     try:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from basicsr.utils.matlab_functions import imresize
 
-from usrda_plugin.data.degradation import bicubic_downsample, kernel_reach
+from usrda_plugin.data.resize import bicubic_downsample, kernel_reach
 
 GOLDEN = [("bench_x4/Set5", 5), ("bench_x4/Set14", 14), ("bench_x4/B100_20", 20), ("bench_x2/Set5", 5)]
 

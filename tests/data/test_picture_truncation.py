@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import struct
 import threading
+import time
 import zlib
 from io import BytesIO
 
@@ -15,7 +17,7 @@ from PIL import Image, ImageOps
 
 from tests.data.planted import ORIENTATION, chunk, saved, smooth
 from usrda_plugin.data.pictures import UnreadableError, decode_colour, decode_picture, upright_size
-from usrda_plugin.data.pictures.quiet import foreign_lines
+from usrda_plugin.data.pictures.decoders import captured_stderr
 
 LEVELS = smooth(48, 64)
 PHOTOGRAPH = Image.fromarray(LEVELS)
@@ -121,13 +123,57 @@ def test_a_tiff_that_is_cut_off_within_its_tags_is_called_so(less: int) -> None:
 def test_lines_of_other_threads_are_passed_on_while_those_of_libraries_are_heard(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with foreign_lines() as heard:
+    with captured_stderr() as captured:
         os.write(2, b"libpng error: bad\n")
         other = threading.Thread(target=lambda: os.write(2, b"a message of ours\n"))
         other.start()
         other.join()
-    assert heard.text == b"libpng error: bad\n"
+    assert captured.text == b"libpng error: bad\n"
     assert capfd.readouterr().err == "a message of ours\n"
+
+
+forked = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes are not forked")
+
+
+@forked
+def test_a_process_forked_while_a_thread_decodes_can_decode() -> None:
+    begun = threading.Event()
+
+    def decode() -> None:
+        with captured_stderr():
+            begun.set()
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=decode)
+    thread.start()
+    begun.wait()
+    child = multiprocessing.get_context("fork").Process(target=decode)
+    child.start()
+    child.join(20)
+    child.kill()
+    thread.join()
+    assert child.exitcode == 0
+
+
+@forked
+def test_a_forked_process_captures_for_itself() -> None:
+    with captured_stderr():
+        pass
+    fork = multiprocessing.get_context("fork")
+    both, words = fork.Barrier(2), fork.SimpleQueue()
+
+    def capture(name: bytes) -> None:
+        with captured_stderr() as captured:
+            both.wait(20)
+            os.write(2, b"libpng error: " + name + b"\n")
+            both.wait(20)
+        words.put(captured.text)
+
+    child = fork.Process(target=capture, args=(b"child",))
+    child.start()
+    capture(b"parent")
+    child.join()
+    assert {words.get(), words.get()} == {b"libpng error: child\n", b"libpng error: parent\n"}
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "AVIF", "GIF", "JPEG2000", "PNG", "JPEG"])

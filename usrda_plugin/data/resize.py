@@ -1,4 +1,4 @@
-"""How a source LR image is made from its HR photograph: MATLAB's antialiased bicubic ``imresize``."""
+"""MATLAB's antialiased bicubic ``imresize``, by which a source LR image is made from its HR photograph."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from usrda_plugin.data.encoding import ENCODINGS, Encoding, encode
-from usrda_plugin.data.pictures import decode_colour, uncompressed
+from usrda_plugin.choices import Encoding
+from usrda_plugin.data.pictures import ENCODINGS, decode_colour, encode_colour, uncompressed
 
 Noise = Callable[..., np.ndarray]
 
@@ -17,7 +17,7 @@ def test_what_is_encoded_comes_back(encoding: Encoding, levels: type) -> None:
     image = np.random.default_rng(0).integers(0, np.iinfo(levels).max, (7, 5, 3), endpoint=True).astype(levels)
     # also a patch of a larger image, whose rows do not follow one another
     for part in (image, image[1:6, 2:4]):
-        found = decode_colour(encode(part, encoding), "here")
+        found = decode_colour(encode_colour(part, encoding), "here")
         assert found.dtype == levels
         np.testing.assert_array_equal(found, part)
 
@@ -25,7 +25,7 @@ def test_what_is_encoded_comes_back(encoding: Encoding, levels: type) -> None:
 @pytest.mark.parametrize("levels", [np.uint8, np.uint16])
 def test_an_uncompressed_file_is_seen_where_it_lies(levels: type) -> None:
     image = np.random.default_rng(0).integers(0, np.iinfo(levels).max, (7, 5, 3), endpoint=True).astype(levels)
-    content = encode(image, "ppm")
+    content = encode_colour(image, "ppm")
     seen = uncompressed(content)
     assert seen is not None
     np.testing.assert_array_equal(seen, image)
@@ -35,7 +35,7 @@ def test_an_uncompressed_file_is_seen_where_it_lies(levels: type) -> None:
 
 def test_levels_that_look_like_the_header_do_no_harm() -> None:
     image = np.frombuffer(b"\n P6\n# 9\t", np.uint8).reshape(1, 3, 3)
-    seen = uncompressed(encode(image, "ppm"))
+    seen = uncompressed(encode_colour(image, "ppm"))
     assert seen is not None
     np.testing.assert_array_equal(seen, image)
 
@@ -46,12 +46,12 @@ def test_other_formats_and_rarer_kinds_are_left_to_the_decoder(noise: Noise) -> 
     for header in (b"P6\n# a comment\n4 4\n255\n", b"P6 \n4 4\n255\n"):
         assert uncompressed(header + pixels) is None
         np.testing.assert_array_equal(decode_colour(header + pixels, "here"), image)
-    for content in (b"", encode(image, "png"), b"P5\n4 4\n255\n" + pixels, b"P6\n4 4\n100\n" + pixels):
+    for content in (b"", encode_colour(image, "png"), b"P5\n4 4\n255\n" + pixels, b"P6\n4 4\n100\n" + pixels):
         assert uncompressed(content) is None
 
 
 def test_a_file_that_is_cut_off_is_an_error_and_no_view(noise: Noise) -> None:
-    content = encode(noise(4, 4), "ppm")
+    content = encode_colour(noise(4, 4), "ppm")
     for length in (len(content) - 1, 20, 5, 0):
         assert uncompressed(content[:length]) is None
         with pytest.raises(ValueError, match="here: expected an image"):
