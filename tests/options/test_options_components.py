@@ -10,13 +10,13 @@ from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
 from torch import nn
 
-from usrda_plugin.options import Fault
-from usrda_plugin.options.arguments import call_of, misfits
-from usrda_plugin.options.registered import DATASETS, MODELS, find, is_foreign
+from usrda_plugin.options import OptionError
+from usrda_plugin.options.arguments import argument_errors, call_of
+from usrda_plugin.options.components import DATASETS, MODELS, find, is_foreign
 
 Options = dict[str, Any]
 Load = Callable[..., Options]
-Faults = Callable[..., list[Fault]]
+Faults = Callable[..., list[OptionError]]
 
 
 def annotated(
@@ -65,7 +65,7 @@ def test_arguments_that_fit_get_the_kind_they_are_wanted_in(
 ) -> None:
     call = call_of(function)
     assert call is not None
-    assert misfits(call, given) == []
+    assert argument_errors(call, given) == []
     assert given == fitted
     assert [type(value) for value in given.values()] == [type(value) for value in fitted.values()]
 
@@ -92,7 +92,7 @@ MISFITTING = [
 def test_arguments_that_do_not_fit_are_told(function: Callable[..., Any], given: Options, name: str, part: str) -> None:
     call = call_of(function)
     assert call is not None
-    [misfit] = misfits(call, given)
+    [misfit] = argument_errors(call, given)
     assert misfit.name == name
     assert part in f"{misfit.message} {misfit.remedy}"
 
@@ -107,7 +107,7 @@ def test_open_ended_calls_take_what_is_no_slip(strict: bool, given: Options, nam
 
     call = call_of(function, strict=strict)
     assert call is not None
-    assert [misfit.name for misfit in misfits(call, given)] == names
+    assert [misfit.name for misfit in argument_errors(call, given)] == names
 
 
 def test_looking_up_prints_nothing_and_knows_basicsr_s_suffix(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from usrda_plugin.options.faults import Keys
+from usrda_plugin.options.validation import Keys
 
 DEEPEST = 40  # blocks and lists inside each other
 MOST = 100_000  # values in a file, those of an alias counted wherever it stands
