@@ -6,6 +6,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from basicsr.models.sr_model import SRModel
+from basicsr.models.video_base_model import VideoBaseModel
+from basicsr.utils import registry
+
+from usrda_plugin.models.criteria import OF_THE_TERM
 from usrda_plugin.options.arguments import argument_errors, call_of, takes_null
 from usrda_plugin.options.schema import Train
 from usrda_plugin.options.validation import Keys, Options, Validation, nearest
@@ -34,9 +39,6 @@ def registered(kind: Kind) -> Mapping[str, Any]:
 
     BasicSR registers some of its own under a suffix and finds them without it; its ``get`` prints, so it is not asked.
     """
-    # imported here because importing BasicSR registers its classes and needs its patches in place
-    from basicsr.utils import registry
-
     found = dict(iter(vars(registry)[kind.registry]))
     return {**{name.removesuffix(SUFFIX): item for name, item in found.items() if name.endswith(SUFFIX)}, **found}
 
@@ -54,9 +56,6 @@ def is_foreign(kind: Kind, name: object) -> bool:
 
 def image_model(name: object) -> type | None:
     """The registered model of that name, if it is BasicSR's or ours and enlarges images, not clips; else None."""
-    from basicsr.models.sr_model import SRModel
-    from basicsr.models.video_base_model import VideoBaseModel
-
     model = find(MODELS, name)
     if not isinstance(model, type) or is_foreign(MODELS, name) or issubclass(model, VideoBaseModel):
         return None
@@ -86,8 +85,6 @@ CHOICES: dict[tuple[str, str], tuple[Any, ...]] = {
 
 def check_components(validation: Validation) -> None:
     """Check every registered name and its arguments; numbers written as text become numbers in ``validation.opt``."""
-    from usrda_plugin.models.criteria import OF_THE_TERM
-
     _check_name(validation, MODELS, ("model_type",), validation.opt.get("model_type"))
     for phase, dataset in validation.datasets():
         _check_name(validation, DATASETS, ("datasets", phase, "type"), dataset.get("type"))

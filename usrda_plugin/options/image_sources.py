@@ -1,7 +1,7 @@
 """What lies in a root of a data set: which images it takes from a folder, an LMDB or a list file, and their sizes.
 
 Our data sets are asked themselves. BasicSR's own functions stop at the first fault and take time that grows with the
-square of the number of images, so their rules stand here and in ``pairs.py``; tests hold these against those.
+square of the number of images, so their rules stand here and in ``images.py``; tests hold these against those.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from usrda_plugin.data.backends import is_hidden, is_listed, open_store
+from usrda_plugin.data.environment import lmdb_environment
+from usrda_plugin.data.images import ImageSource, MissingImagesError
+from usrda_plugin.data.lmdb_tree import tree_faults
+from usrda_plugin.data.pictures import UnreadableError, upright_size
 from usrda_plugin.options.schema_data import Root
 from usrda_plugin.options.validation import Keys, Options, Validation, some
-
-if TYPE_CHECKING:
-    from usrda_plugin.data.images import ImageSource
 
 HEADERS = 5000  # images of a root that are looked at, each by its first and last bytes
 SHAPE = re.compile(r"\((\d+),\s*(\d+)")
@@ -53,9 +55,6 @@ class ImageRoot:
         return self.sizes[name]
 
     def _look(self, name: str) -> Size | None:
-        from usrda_plugin.data.backends import open_store
-        from usrda_plugin.data.pictures import UnreadableError, upright_size
-
         try:
             with open_store(self.path).open(name) as file:
                 size = upright_size(file, name)
@@ -123,8 +122,6 @@ def report_no_images(validation: Validation, root: ImageRoot, message: str = "")
 
 
 def _open_ours(validation: Validation, root: ImageRoot, meta_info: Path | None, list_keys: Keys) -> ImageRoot | None:
-    from usrda_plugin.data.images import ImageSource, MissingImagesError
-
     try:
         root.source = ImageSource.open(root.path, meta_info)
     except MissingImagesError as error:
@@ -142,8 +139,6 @@ def _open_ours(validation: Validation, root: ImageRoot, meta_info: Path | None, 
 
 def _list_folder(path: Path) -> list[str]:
     """Every file, whatever its ending; a link that leads nowhere too, so that it is named."""
-    from usrda_plugin.data.backends import is_hidden, is_listed
-
     with os.scandir(path) as entries:
         return sorted(e.name for e in entries if not is_hidden(e.name) and is_listed(Path(e.path)))
 
@@ -222,9 +217,6 @@ def _lmdb_shapes(
 
 def _lmdb_faults(path: Path, names: Sequence[str]) -> list[str]:
     """What keeps LMDB from reading the file, or the keys that it lacks."""
-    from usrda_plugin.data.environment import lmdb_environment
-    from usrda_plugin.data.lmdb_tree import tree_faults
-
     try:
         faults = tree_faults(path / "data.mdb")
         environment = lmdb_environment(path)

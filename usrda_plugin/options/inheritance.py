@@ -53,7 +53,7 @@ def _chain(file: Path, trail: tuple[Path, ...], errors: list[OptionError]) -> Ch
     except NotYAMLError as error:
         errors.append(OptionError((), str(file), str(error), "correct the YAML there"))
         return Chain({}, ())
-    odd = [OptionError(oddity.keys, str(file), oddity.message, oddity.remedy) for oddity in oddities(content)]
+    odd = list(oddities(content, str(file)))
     if odd:
         errors += odd
         return Chain({}, ())
@@ -152,13 +152,13 @@ def force(opt: Options, overrides: Sequence[str]) -> Source:
 
 def _faults_of_override(override: str, keys: Sequence[str], text: str) -> list[OptionError]:
     try:
-        odd = list(oddities(read_yaml(text), tuple(keys)))
+        odd = list(oddities(read_yaml(text), COMMAND_LINE, tuple(keys)))
     except NotYAMLError as error:
         return [OptionError(tuple(keys), COMMAND_LINE, str(error), "quote the value for the shell and for YAML")]
     if not odd and ("=" not in override or not all(keys)):
         message, remedy = f"cannot read {override!r}", "write block:key=value, e.g. train:total_iter=100"
         return [OptionError((), COMMAND_LINE, message, remedy)]
-    return [OptionError(oddity.keys, COMMAND_LINE, oddity.message, oddity.remedy) for oddity in odd]
+    return odd
 
 
 def _put(opt: Options, keys: Sequence[str], value: Any) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 
 from usrda_plugin.metrics import needs_reference
-from usrda_plugin.options.batch_contract import ALONE, check_batch_contract
 from usrda_plugin.options.components import METRICS, check_components, find
 from usrda_plugin.options.consistency import check_consistency
 from usrda_plugin.options.images import check_images, dry_run_datasets
 from usrda_plugin.options.inheritance import SUFFIXES, force, read_chain
+from usrda_plugin.options.models import ALONE, check_batch_contract
 from usrda_plugin.options.networks import check_channels, try_networks
 from usrda_plugin.options.required_keys import check_required_keys
 from usrda_plugin.options.schedule import check_epochs, check_optimizers, check_scheduler

@@ -1,12 +1,42 @@
-"""What each model needs to train: networks, losses, critics, target images, iterations."""
+"""What each model is fed with and needs: the batches that data sets give, networks, losses, critics, iterations."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from usrda_plugin.options.components import MODELS, argument_of, find
+from basicsr.models.sr_model import SRModel
+from basicsr.models.srgan_model import SRGANModel
+from basicsr.models.video_base_model import VideoBaseModel
+
+from usrda_plugin.method import CRITIC_TERMS
+from usrda_plugin.metrics import needs_reference
+from usrda_plugin.models import USRDAModel
+from usrda_plugin.models.criteria import active_terms, misses_of_extensions
+from usrda_plugin.models.objective import asking_terms
+from usrda_plugin.models.performance import COMPILED_CONCAT, Switches
+from usrda_plugin.options.components import DATASETS, METRICS, MODELS, NETWORKS, argument_of, find, is_foreign
 from usrda_plugin.options.validation import Validation
 
+SIGNALS = ("val", "signals")
+ALONE = "SingleImageDataset"
+"""The data set of images without ground truth."""
+PAIRS, INPUT, HR = "LR and HR images", "LR images", "HR images with blur kernels"
+CLIPS, DOMAINS = "clips", "two domains"
+GIVES: dict[str, tuple[str, ...]] = {
+    "PairedImageDataset": (PAIRS, INPUT),
+    "RealESRGANPairedDataset": (PAIRS, INPUT),
+    "USRDASourceDataset": (PAIRS,),  # patches drawn at random, nothing to validate on
+    ALONE: (INPUT,),
+    "RealESRGANDataset": (HR,),
+    "USRDADataset": (DOMAINS,),
+}
+EXAMPLES = {
+    PAIRS: "PairedImageDataset",
+    INPUT: "PairedImageDataset or SingleImageDataset",
+    HR: "RealESRGANDataset",
+    CLIPS: "REDSDataset",
+    DOMAINS: "USRDADataset",
+}
 REAL_ESRGAN = (
     *("resize_prob", "resize_range", "gaussian_noise_prob", "noise_range", "poisson_scale_range", "gray_noise_prob"),
     *("jpeg_range", "second_blur_prob", "resize_prob2", "resize_range2", "gaussian_noise_prob2", "noise_range2"),
@@ -17,11 +47,81 @@ SHARPENING = {"RealESRGANModel": ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm"), "
 OF_OUR_STEP = ("gradient_accumulation_steps", "clip_grad_norm", "log_grad_norm")
 
 
+def check_batch_contract(validation: Validation) -> None:
+    """Check that each data set gives what the model is fed with, where both are BasicSR's or ours."""
+    for phase, dataset in validation.datasets():
+        name, wanted = dataset.get("type"), _wanted(validation, phase)
+        item = find(DATASETS, name)
+        if item is None or wanted is None or is_foreign(DATASETS, name):
+            continue
+        if wanted not in GIVES.get(item.__name__, (CLIPS,)):
+            message = f"{validation.at('model_type')} is fed with {wanted}, which {name} does not give"
+            validation.error(("datasets", phase, "type"), message, f"take {EXAMPLES[wanted]}")
+    if validation.is_train and validation.at("model_type") == "USRDAModel":
+        _check_makes_a_pass(validation)
+
+
+def _wanted(validation: Validation, phase: str) -> str | None:
+    """What the model is fed with in this phase; None where that is not known."""
+    name = validation.at("model_type")
+    model: Any = find(MODELS, name)
+    if not (isinstance(model, type) and issubclass(model, SRModel)) or is_foreign(MODELS, name):
+        return None
+    if issubclass(model, VideoBaseModel):
+        return CLIPS
+    if phase != "train":
+        return INPUT
+    if model.__name__ == "USRDAModel":
+        return DOMAINS
+    degrades = model.__name__ in ("RealESRGANModel", "RealESRNetModel")
+    return HR if degrades and validation.at("high_order_degradation") is not False else PAIRS
+
+
+def _check_makes_a_pass(validation: Validation) -> None:
+    """USRDAModel calls its network for a whole training pass."""
+    network: Any = find(NETWORKS, validation.at("network_g", "type"))
+    code = getattr(getattr(network, "forward", None), "__code__", None)
+    if code is not None and "wanted" not in code.co_varnames[: code.co_argcount]:
+        message = f"USRDAModel trains networks that make a pass of USR-DA, and {network.__name__} makes images alone"
+        validation.error(("network_g", "type"), message, "write USRDANet")
+
+
+def check_ground_truth(validation: Validation) -> None:
+    """Check that each metric can be computed of one data set at least."""
+    sets = [(phase, dataset) for phase, dataset in validation.datasets() if phase != "train"]
+    alone = [phase for phase, dataset in sets if dataset.get("type") == ALONE]
+    for name, metric in validation.block("val", "metrics").items():
+        function: Any = find(METRICS, metric.get("type")) if isinstance(metric, dict) else None
+        code = getattr(function, "__code__", None)
+        if code is not None and function.__module__.startswith("basicsr.") and function.__name__.endswith("_pt"):
+            message = f"{metric['type']} takes batches of tensors, and validation gives it pictures"
+            validation.error(("val", "metrics", name, "type"), message, f"write {metric['type'].removesuffix('_pt')}")
+        if alone and len(alone) == len(sets) and code is not None and needs_reference(function):
+            message = f"{metric['type']} compares with ground truth, which {', '.join(alone)} ({ALONE}) has not"
+            validation.error(("val", "metrics", name), message, "remove the metric, or test on a PairedImageDataset")
+
+
+def check_signals(validation: Validation) -> None:
+    """Check that the block ``val: signals``, where there is one, has what it is measured by and on."""
+    if validation.at(*SIGNALS) is None:
+        return
+    name = validation.at("model_type")
+    model: Any = find(MODELS, name)
+    if model is not None and not (isinstance(model, type) and issubclass(model, USRDAModel)):
+        validation.error(SIGNALS, f"{name} does not measure them; USRDAModel does", "remove the block")
+        return
+    train, sets = validation.block("datasets", "train"), [phase for phase, _ in validation.datasets()]
+    if train and not train.get("dataroot_target"):
+        message = "they are measured on target photographs, and datasets: train has none"
+        validation.error(SIGNALS, message, "give dataroot_target (USRDADataset), or remove the block")
+    elif not any(phase.startswith("val") for phase in sets):
+        message = "they are measured at each validation, and there is no data set to validate on"
+        remedy = "add datasets: val, without pairs e.g. {name: photographs, type: SingleImageDataset, dataroot_lq: ...}"
+        validation.error(SIGNALS, message, remedy)
+
+
 def check_model_needs(validation: Validation) -> None:
     """Check that the blocks are there that the model, if it is BasicSR's or ours, trains by."""
-    from basicsr.models.sr_model import SRModel
-    from basicsr.models.srgan_model import SRGANModel
-
     model: Any = find(MODELS, validation.opt.get("model_type"))
     if model is None or any(error.keys == ("train",) for error in validation.errors):
         return
@@ -57,8 +157,6 @@ def _check_micro_batches(validation: Validation) -> None:
 
 
 def _check_compiled(validation: Validation) -> None:
-    from usrda_plugin.models.performance import COMPILED_CONCAT
-
     if validation.at("train", "compile") is True and validation.at("train", "gradient_checkpointing") == "concat":
         validation.error(("train", "gradient_checkpointing"), *COMPILED_CONCAT)
 
@@ -67,8 +165,6 @@ def _check_switches_known(validation: Validation, model: Any) -> None:
     """BasicSR's own models would pass over what they do not know, or break off."""
     if model.__name__ == "HiFaceGANModel" and validation.at("train", "ema_decay"):
         validation.error(("train", "ema_decay"), "HiFaceGANModel keeps no average of its network", "remove it")
-    from usrda_plugin.models.performance import Switches
-
     for name in (*Switches._fields, *OF_OUR_STEP) if model.__module__.startswith("basicsr.") else ():
         if validation.at("train", name) is not None:
             validation.error(("train", name), f"{model.__name__} does not know it and would ignore it", "remove it")
@@ -85,10 +181,6 @@ OF_TARGET = ("align", "res", "sty", "hr", "con", "tea")
 
 def _check_terms(validation: Validation) -> None:
     """Critics and target images that the active terms of USR-DA ask for."""
-    from usrda_plugin.method import CRITIC_TERMS
-    from usrda_plugin.models.criteria import active_terms, misses_of_extensions
-    from usrda_plugin.models.objective import asking_terms
-
     # what is no block has been reported
     train = {key: block for key, block in validation.block("train").items() if isinstance(block, dict)}
     active, asking = active_terms(train), asking_terms(train)

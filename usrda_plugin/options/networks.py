@@ -97,7 +97,7 @@ def try_networks(validation: Validation, built: Built) -> None:
     wrong = {part for error in validation.errors for part in error.keys}
     if not isinstance(scale, int) or model is None or model.__name__ == "USRDAModel":
         return
-    if wrong & {"scale", "gt_size", "color"}:
+    if wrong & {"scale", "gt_size", "color", "path"}:
         return
     channels = 1 if any(dataset.get("color") == "y" for _, dataset in validation.datasets()) else RGB
     # Real-ESRGAN's models cut patches by the one at the top

@@ -7,8 +7,7 @@ import re
 import warnings
 from importlib import import_module
 
-from usrda_plugin.options.batch_contract import check_ground_truth, check_signals
-from usrda_plugin.options.models import check_model_needs
+from usrda_plugin.options.models import check_ground_truth, check_model_needs, check_signals
 from usrda_plugin.options.schema_data import dataset_model
 from usrda_plugin.options.validation import Keys, Options, Validation
 

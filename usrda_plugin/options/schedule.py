@@ -7,6 +7,8 @@ import os
 from typing import Any, NamedTuple, TypeGuard
 
 import torch
+from basicsr.models import lr_scheduler
+from basicsr.models.base_model import BaseModel
 
 from usrda_plugin.options.components import MODELS, check_arguments, find
 from usrda_plugin.options.validation import Keys, Options, Validation, nearest
@@ -38,8 +40,6 @@ def check_optimizers(validation: Validation) -> None:
 
 def _try_optimizer(validation: Validation, keys: Keys, block: Options) -> None:
     """Let BasicSR build the optimizer on one number: it knows which it offers, and torch which values it takes."""
-    from basicsr.models.base_model import BaseModel
-
     model: Any = find(MODELS, validation.opt.get("model_type"))
     if not hasattr(model, "get_optimizer") or model.get_optimizer is not BaseModel.get_optimizer:
         return
@@ -57,9 +57,6 @@ def _try_optimizer(validation: Validation, keys: Keys, block: Options) -> None:
 
 def check_scheduler(validation: Validation) -> None:
     """Check the scheduler against BasicSR's classes, and that it lasts until ``total_iter``."""
-    from basicsr.models import lr_scheduler
-    from basicsr.models.base_model import BaseModel
-
     block, keys = validation.at("train", "scheduler"), ("train", "scheduler")
     model = find(MODELS, validation.opt.get("model_type"))
     if not isinstance(block, dict) or getattr(model, "setup_schedulers", None) is not BaseModel.setup_schedulers:

@@ -6,12 +6,12 @@ import re
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-from pydantic import ValidationError, create_model
+from pydantic import ConfigDict, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from usrda_plugin.options.components import MODELS, find, is_foreign
 from usrda_plugin.options.fields import Block
-from usrda_plugin.options.schema import Datasets, OptionFile, Paths
+from usrda_plugin.options.schema import Datasets, OptionFile, Paths, Train, ValidationBlock
 from usrda_plugin.options.schema_data import DATASETS, Dataset, dataset_model
 from usrda_plugin.options.validation import Keys, Options, Validation, looks_like, nearest
 
@@ -31,19 +31,23 @@ OF_SR = ("SRModel", "SwinIRModel", "SRGANModel", "ESRGANModel", "RealESRNetModel
 def check_schema(validation: Validation) -> None:
     """Check keys and kinds of values, and leave in ``validation.opt`` what is right, with numbers as numbers.
 
-    What is wrong is reported and taken out, so that later checks can look at the rest.
+    What is wrong is reported and taken out, so that later checks can look at the rest. Models and data sets of somebody
+    else, or of BasicSR for other tasks, know what their keys are for; but one that looks like a misspelling is told.
     """
-    tolerated = _foreign_keys(validation)
+    name = validation.opt.get("model_type")
+    is_open = find(MODELS, name) is not None and (name not in OF_SR or is_foreign(MODELS, name))
+    checked = _validated(validation, schema_for(validation.opt, is_open=is_open))
+    validation.opt = _as_written(validation.opt, checked.model_dump(exclude_unset=True))
+    if is_open:
+        for keys, block in (((), OptionFile), (("train",), Train), (("val",), ValidationBlock)):
+            _report_slips(validation, keys, usual_keys(block))
+    known = sorted({name for model in DATASETS.values() for name in model.model_fields})
+    for phase, _ in validation.datasets():
+        _report_slips(validation, ("datasets", phase), known)
+
+
+def _validated(validation: Validation, model: type[Block]) -> Block:
     raw = validation.opt
-    for place in tolerated:
-        raw = _without(raw, place)
-    model = schema_for(raw)
-    checked = _validated(validation, model, raw)
-    validation.opt = _as_written(validation.opt, checked.model_dump(exclude_unset=True), tolerated)
-    _look_for_slips(validation)
-
-
-def _validated(validation: Validation, model: type[Block], raw: Options) -> Block:
     while True:
         try:
             return model.model_validate(raw)
@@ -72,7 +76,7 @@ def _explain(model: type[Block], place: Keys, detail: ErrorDetails) -> tuple[str
     if kind == "extra_forbidden":
         block = block_at(model, place[:-1])
         known = usual_keys(block) if block else []
-        return unknown_key(place[-1], known)
+        return _unknown_key(place[-1], known)
     message = detail["msg"].replace("Input should be", "expected")
     if kind in ("model_type", "dict_type"):
         message = f"expected a block, found {'a list' if isinstance(found, list) else repr(found)}"
@@ -88,38 +92,17 @@ def _explain(model: type[Block], place: Keys, detail: ErrorDetails) -> tuple[str
     return message, f"{remedy} ({place[-1]}: {described})" if described else remedy
 
 
-def unknown_key(name: str, known: list[str]) -> tuple[str, str]:
+def _unknown_key(name: str, known: list[str]) -> tuple[str, str]:
     """Message and remedy for a key that nobody reads."""
     suggestion = nearest(name, known)
     return f"unknown key {name!r}", suggestion or f"remove it; known here: {', '.join(sorted(known))}"
 
 
-def _foreign_keys(validation: Validation) -> set[Keys]:
-    """Keys that belong to a model of somebody else, or of BasicSR for other tasks, which knows what they are for.
-
-    A key that looks like a misspelling of a known one is not let through.
-    """
-    name = validation.opt.get("model_type")
-    if find(MODELS, name) is None or (name in OF_SR and not is_foreign(MODELS, name)):
-        return set()
-    model = schema_for(validation.opt)
-    return {
-        (*place, key)
-        for place in ((), ("train",), ("val",))
-        if (block := block_at(model, place))
-        for key in validation.block(*place)
-        if key not in block.model_fields and not looks_like(key, usual_keys(block))
-    }
-
-
-def _look_for_slips(validation: Validation) -> None:
-    """Data sets of others may have any keys, but what looks like a misspelling of a known one is a fault."""
-    known = sorted({name for model in DATASETS.values() for name in model.model_fields})
-    for phase, dataset in validation.datasets():
-        for name in list(dataset):
-            if name not in known and looks_like(name, known):
-                validation.error(("datasets", phase, name), *unknown_key(name, known))
-                del dataset[name]
+def _report_slips(validation: Validation, keys: Keys, known: list[str]) -> None:
+    block = validation.block(*keys)
+    for name in [name for name in block if name not in known and looks_like(name, known)]:
+        validation.error((*keys, name), *_unknown_key(name, known))
+        del block[name]
 
 
 def _without(raw: Options, place: Keys) -> Options:
@@ -131,20 +114,21 @@ def _without(raw: Options, place: Keys) -> Options:
     return {key: _without(value, tuple(rest)) if key == head else value for key, value in raw.items()}
 
 
-def _as_written(raw: Options, checked: Options, tolerated: set[Keys], place: Keys = ()) -> Options:
-    """The checked values in the order of the file, with the tolerated keys of others back in their places."""
+def _as_written(raw: Options, checked: Options) -> Options:
+    """The checked values in the order of the file."""
     ordered: Options = {}
     for key, value in raw.items():
-        if (*place, key) in tolerated:
-            ordered[key] = value
-        elif key in checked:
+        if key in checked:
             both = isinstance(value, dict) and isinstance(checked[key], dict)
-            ordered[key] = _as_written(value, checked[key], tolerated, (*place, key)) if both else checked[key]
+            ordered[key] = _as_written(value, checked[key]) if both else checked[key]
     return ordered
 
 
-def schema_for(opt: Any) -> type[Block]:
-    """``OptionFile`` with the family keys that this file uses, each data set with the keys of its own class."""
+def schema_for(opt: Any, *, is_open: bool = False) -> type[Block]:
+    """``OptionFile`` with the family keys that this file uses, each data set with the keys of its own class.
+
+    ``is_open``: the top level, ``train`` and ``val`` may have further keys.
+    """
     content = _mapping(opt)
     datasets = _mapping(content.get("datasets"))
     kinds = {phase: dataset_model(block.get("type")) for phase, block in datasets.items() if isinstance(block, dict)}
@@ -153,8 +137,14 @@ def schema_for(opt: Any) -> type[Block]:
         "path": _with_members(Paths, _mapping(content.get("path")), {}),
     }
     top = _with_members(OptionFile, content, {})
+    if is_open:
+        top, blocks["train"], blocks["val"] = (_opened(block) for block in (top, Train, ValidationBlock))
     fields: dict[str, Any] = {name: (block | None, None) for name, block in blocks.items()}
     return create_model("OptionFile", __base__=top, **fields)
+
+
+def _opened(model: type[Block]) -> type[Block]:
+    return type(model.__name__, (model,), {"model_config": ConfigDict(extra="allow"), "__module__": __name__})
 
 
 def _with_members(model: type[Block], content: dict[str, Any], kinds: dict[str, type[Dataset]]) -> type[Block]:

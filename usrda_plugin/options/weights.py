@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from basicsr.archs.vgg_arch import NAMES
+from basicsr.losses.basic_loss import PerceptualLoss
 from torch import nn
 
+from usrda_plugin.losses.vgg import find_vgg_weights, load_vgg
 from usrda_plugin.metrics.alexnet import REMEDY, fetch_alexnet_weights, find_alexnet_weights, read_alexnet
 from usrda_plugin.metrics.lpips import calculate_usrda_lpips
 from usrda_plugin.options.components import LOSSES, MODELS, find, is_foreign
@@ -174,8 +177,6 @@ def check_perceptual(validation: Validation) -> None:
 
     BasicSR would go and download them in the middle of the start.
     """
-    from basicsr.losses.basic_loss import PerceptualLoss
-
     for key, block in validation.losses():
         loss = find(LOSSES, block.get("type"))
         if isinstance(loss, type) and issubclass(loss, PerceptualLoss):
@@ -185,8 +186,6 @@ def check_perceptual(validation: Validation) -> None:
 
 
 def _check_layers(validation: Validation, keys: Keys, block: Options) -> None:
-    from basicsr.archs.vgg_arch import NAMES
-
     vgg_type = str(block.get("vgg_type", "vgg19"))
     layers = NAMES.get(vgg_type.replace("_bn", ""))
     if layers is None:
@@ -203,8 +202,6 @@ def _check_layers(validation: Validation, keys: Keys, block: Options) -> None:
 
 
 def _check_vgg(validation: Validation, keys: Keys, block: Options) -> None:
-    from usrda_plugin.losses.vgg import find_vgg_weights, load_vgg
-
     vgg_type = str(block.get("vgg_type", "vgg19"))
     if any(error.keys == (*keys, "vgg_type") for error in validation.errors):
         return
