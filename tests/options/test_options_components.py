@@ -154,6 +154,7 @@ def plugin() -> Iterator[None]:
 def test_plugins_of_others_bring_their_own_keys(paired: Options, load: Load, faults: Faults) -> None:
     paired["model_type"] = "TheirModel"
     paired["their_switch"] = True
+    paired["network_d_a"] = {"type": "TheirNet", "width": 2}
     paired["train"]["their_opt"] = {"type": "L1Loss", "loss_weight": "1e-1"}
     paired["train"]["their_rate"] = 0.5
     paired["datasets"]["train"] = {
@@ -234,6 +235,13 @@ def test_a_network_that_needs_a_device_is_let_through(message: str, paired: Opti
         load(paired, "network_g={type: Needing}")
     finally:
         del ARCH_REGISTRY._obj_map["Needing"]
+
+
+def test_keys_of_basicsr_s_models_for_other_tasks_are_accepted_as_they_are(paired: Options, load: Load) -> None:
+    loaded = load(
+        paired, "model_type=HiFaceGANModel", "train:ema_decay=0", "train:feature_matching_weight=1", "seed_of=1"
+    )
+    assert (loaded["train"]["feature_matching_weight"], loaded["seed_of"]) == (1, 1)
 
 
 def test_models_of_basicsr_and_ours_take_no_keys_that_nobody_knows(paired: Options, faults: Faults) -> None:

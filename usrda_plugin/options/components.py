@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 from basicsr.models.sr_model import SRModel
 from basicsr.models.video_base_model import VideoBaseModel
-from basicsr.utils import registry
+from basicsr.utils.registry import (
+    ARCH_REGISTRY,
+    DATASET_REGISTRY,
+    LOSS_REGISTRY,
+    METRIC_REGISTRY,
+    MODEL_REGISTRY,
+    Registry,
+)
 
 from usrda_plugin.models.criteria import OF_THE_TERM
 from usrda_plugin.options.arguments import argument_errors, call_of, takes_null
@@ -17,21 +24,33 @@ from usrda_plugin.options.validation import Keys, Options, Validation, nearest
 
 SUFFIX = "_basicsr"
 OURS = ("basicsr", "usrda_plugin")
+# arguments of networks that count channels, of which there must be one at least
+CHANNELS = ("num_feat", "num_in_ch", "num_out_ch", "num_grow_ch")
+# counts of layers above this take minutes to build, and nobody trains so many
+MOST_LAYERS = 1000
+# what BasicSR's classes accept, where neither annotation nor default tells
+CHOICES: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("GANLoss", "gan_type"): ("vanilla", "lsgan", "wgan", "wgan_softplus", "hinge"),
+    ("PerceptualLoss", "criterion"): ("l1", "fro"),
+    ("RRDBNet", "scale"): (1, 2, 4),
+    **{(loss, "reduction"): ("none", "mean", "sum") for loss in ("L1Loss", "MSELoss", "CharbonnierLoss")},
+    ("WeightedTVLoss", "reduction"): ("mean", "sum"),
+}
 
 
 class Kind(NamedTuple):
-    """A registry of BasicSR: its variable, what it holds, for messages, and the arguments that BasicSR gives."""
+    """A registry of BasicSR, what it holds, for messages, and the arguments that BasicSR gives."""
 
-    registry: str
+    registry: Registry
     noun: str
     given: tuple[str, ...] = ()
 
 
-MODELS = Kind("MODEL_REGISTRY", "model")
-NETWORKS = Kind("ARCH_REGISTRY", "network")
-LOSSES = Kind("LOSS_REGISTRY", "loss")
-DATASETS = Kind("DATASET_REGISTRY", "data set")
-METRICS = Kind("METRIC_REGISTRY", "metric", ("img", "img2"))
+MODELS = Kind(MODEL_REGISTRY, "model")
+NETWORKS = Kind(ARCH_REGISTRY, "network")
+LOSSES = Kind(LOSS_REGISTRY, "loss")
+DATASETS = Kind(DATASET_REGISTRY, "data set")
+METRICS = Kind(METRIC_REGISTRY, "metric", ("img", "img2"))
 
 
 def registered(kind: Kind) -> Mapping[str, Any]:
@@ -39,7 +58,7 @@ def registered(kind: Kind) -> Mapping[str, Any]:
 
     BasicSR registers some of its own under a suffix and finds them without it; its ``get`` prints, so it is not asked.
     """
-    found = dict(iter(vars(registry)[kind.registry]))
+    found = dict(iter(kind.registry))
     return {**{name.removesuffix(SUFFIX): item for name, item in found.items() if name.endswith(SUFFIX)}, **found}
 
 
@@ -67,20 +86,6 @@ def argument_of(network: Options, name: str) -> Any:
     item = find(NETWORKS, network.get("type"))
     parameters = inspect.signature(item).parameters if item is not None else {}
     return network.get(name, parameters[name].default) if name in parameters else None
-
-
-# arguments of networks that count channels, of which there must be one at least
-CHANNELS = ("num_feat", "num_in_ch", "num_out_ch", "num_grow_ch")
-# counts of layers above this take minutes to build, and nobody trains so many
-MOST_LAYERS = 1000
-# what BasicSR's classes accept, where neither annotation nor default tells
-CHOICES: dict[tuple[str, str], tuple[Any, ...]] = {
-    ("GANLoss", "gan_type"): ("vanilla", "lsgan", "wgan", "wgan_softplus", "hinge"),
-    ("PerceptualLoss", "criterion"): ("l1", "fro"),
-    ("RRDBNet", "scale"): (1, 2, 4),
-    **{(loss, "reduction"): ("none", "mean", "sum") for loss in ("L1Loss", "MSELoss", "CharbonnierLoss")},
-    ("WeightedTVLoss", "reduction"): ("mean", "sum"),
-}
 
 
 def check_components(validation: Validation) -> None:

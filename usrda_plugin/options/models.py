@@ -45,6 +45,8 @@ REAL_ESRGAN = (
 SHARPENING = {"RealESRGANModel": ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm"), "RealESRNetModel": ("gt_usm",)}
 # how USRDAModel takes a step, beside its switches
 OF_OUR_STEP = ("gradient_accumulation_steps", "clip_grad_norm", "log_grad_norm")
+# the terms of USR-DA that cannot do without a target domain
+OF_TARGET = ("align", "res", "sty", "hr", "con", "tea")
 
 
 def check_batch_contract(validation: Validation) -> None:
@@ -173,10 +175,6 @@ def _check_switches_known(validation: Validation, model: Any) -> None:
 def _check_something_to_minimise(validation: Validation, model: str) -> None:
     if not validation.at("train", "pixel_opt") and not validation.at("train", "perceptual_opt"):
         validation.error(("train", "pixel_opt"), f"{model} has nothing to minimise", "add pixel_opt or perceptual_opt")
-
-
-# the terms of USR-DA that cannot do without a target domain
-OF_TARGET = ("align", "res", "sty", "hr", "con", "tea")
 
 
 def _check_terms(validation: Validation) -> None:

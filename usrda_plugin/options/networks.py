@@ -210,6 +210,6 @@ def _remedy(network: Options) -> str:
 
 
 def _told(error: Exception) -> str:
-    """An error with its kind, where its text is not meant to be read alone."""
-    text = str(error)
+    """An error with its kind, where its text is not meant to be read alone, and without PyTorch's own stack."""
+    text = str(error).partition("\nException raised from")[0]
     return text if text and isinstance(error, ValueError) else f"{type(error).__name__}: {text}".removesuffix(": ")

@@ -36,10 +36,11 @@ def check_schema(validation: Validation) -> None:
     """
     name = validation.opt.get("model_type")
     is_open = find(MODELS, name) is not None and (name not in OF_SR or is_foreign(MODELS, name))
-    checked = _validated(validation, schema_for(validation.opt, is_open=is_open))
+    model = schema_for(validation.opt, is_open=is_open)
+    checked = _validated(validation, model)
     validation.opt = _as_written(validation.opt, checked.model_dump(exclude_unset=True))
-    if is_open:
-        for keys, block in (((), OptionFile), (("train",), Train), (("val",), ValidationBlock)):
+    for keys in ((), ("train",), ("val",)) if is_open else ():
+        if block := block_at(model, keys):
             _report_slips(validation, keys, usual_keys(block))
     known = sorted({name for model in DATASETS.values() for name in model.model_fields})
     for phase, _ in validation.datasets():

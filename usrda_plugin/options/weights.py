@@ -61,9 +61,8 @@ def check_networks(validation: Validation) -> Built:
         elif key.startswith(PREFIX) and _exists(validation, ("path", key), Path(file)):
             name, part = _network_and_part(key.removeprefix(PREFIX))
             if f"network_{name}" not in validation.opt:
-                validation.error(
-                    ("path", key), f"there is no network_{name} to load it into", f"remove it, or add network_{name}"
-                )
+                message = f"there is no network_{name} to load it into"
+                validation.error(("path", key), message, f"remove it, or add network_{name}")
             else:
                 _check_file(validation, key, Path(file), built.get(f"network_{name}"), name, part)
     if not validation.is_train:
@@ -121,20 +120,19 @@ def _open(validation: Validation, keys: Keys, file: Path, wanted: Content = WEIG
 
 def _told(file: Path, fault: UnreadableFileError, wanted: Content) -> tuple[str, str]:
     """What is wrong with a file, and what to do."""
-    name = shown_path(file)
-    messages = {
-        "code": f"{name} holds Python code or objects, which are not loaded",
-        "other": f"{name} is not a file of {wanted.noun}, but {fault.found}",
-        "damaged": f"{name} cannot be opened as {wanted.noun}: it is {fault.found}",
-        "unnamed": f"{name} holds {fault.found}, not {wanted.noun}",
+    name, found = shown_path(file), fault.found
+    resaved = "save it again as plain tensors with a PyTorch that you trust it to"
+    told = {
+        "code": (f"{name} holds Python code or objects, which are not loaded", resaved),
+        "other": (f"{name} is not a file of {wanted.noun}, but {found}", wanted.mend),
+        "damaged": (
+            f"{name} cannot be opened as {wanted.noun}: it is {found}",
+            f"it may be damaged or cut off; {wanted.mend}",
+        ),
+        "unnamed": (f"{name} holds {found}, not {wanted.noun}", f"give {wanted.example}"),
     }
-    remedies = {
-        "code": "save it again as plain tensors with a PyTorch that you trust it to",
-        "other": fault.remedy if wanted is WEIGHTS else wanted.mend,
-        "damaged": f"it may be damaged or cut off; {wanted.mend}",
-        "unnamed": f"give {wanted.example}",
-    }
-    return messages[fault.kind], remedies[fault.kind]
+    message, remedy = told[fault.kind]
+    return message, fault.remedy if fault.kind == "other" and wanted is WEIGHTS else remedy
 
 
 def _check_memory(validation: Validation, key: str, network: nn.Module | None) -> None:
