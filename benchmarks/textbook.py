@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from usrda_plugin.method.modes import frozen
+from usrda_plugin.method import frozen
 from usrda_plugin.models import USRDAModel
 
 
@@ -25,13 +25,13 @@ def textbook_step(model: USRDAModel, *, tidy: bool = False) -> dict[str, float]:
 
     model.optimizer_d.zero_grad()
     f_t, f_s = net.encoder(x_t), net.encoder(x_s)
-    l_d_f = judge(criteria.align, d_f(f_s.detach()), d_f(f_t.detach()))
+    l_d_f = discriminator_loss(criteria.align, d_f(f_s.detach()), d_f(f_t.detach()))
     y_ss = net.sr_decoder(f_s)
-    l_d_y_rec = judge(criteria.gan, d_y(y_s), d_y(y_ss.detach()))
+    l_d_y_rec = discriminator_loss(criteria.gan, d_y(y_s), d_y(y_ss.detach()))
     x_st = net.lr_decoder(f_s)
-    l_d_t = judge(criteria.sty, d_t(x_t), d_t(x_st.detach()))
+    l_d_t = discriminator_loss(criteria.sty, d_t(x_t), d_t(x_st.detach()))
     y_sts = net.sr_decoder(net.encoder(net.lr_decoder(f_s)))
-    l_d_y_cyc = judge(criteria.gan, d_y(y_s), d_y(y_sts.detach()))
+    l_d_y_cyc = discriminator_loss(criteria.gan, d_y(y_s), d_y(y_sts.detach()))
     l_d_y = (l_d_y_rec + l_d_y_cyc) / 2
     (l_d_f + l_d_t + l_d_y).backward()
     model.optimizer_d.step()
@@ -60,7 +60,7 @@ def textbook_step(model: USRDAModel, *, tidy: bool = False) -> dict[str, float]:
     return {name: value.item() for name, value in losses.items()}
 
 
-def judge(criterion, real: Tensor, fake: Tensor) -> Tensor:
+def discriminator_loss(criterion, real: Tensor, fake: Tensor) -> Tensor:
     """A critic's loss."""
     return (criterion(real, True, is_disc=True) + criterion(fake, False, is_disc=True)) / 2
 

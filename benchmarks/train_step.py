@@ -117,11 +117,12 @@ def make_step(name: str, chosen: argparse.Namespace, folder: str) -> Callable[[]
     others = {"all switches": merged(FASTER), "textbook": STOCK, "textbook, tidy": STOCK, "floor": STOCK}
     model = make_model(chosen, folder, others.get(name, SWITCHES.get(name, {})))
     if name == "every target per term":
-        model.objective = model.objective._replace(criteria=_without_sharing(model.objective.criteria))
+        objective = model.objective._replace(criteria=_without_sharing(model.objective.criteria))
+        model.phases = model.phases._replace(everything=objective)
     named = {"textbook": partial(textbook_step, model), "floor": partial(floor_step, model)}
     named["textbook, tidy"] = partial(textbook_step, model, tidy=True)
     step = named.get(name, partial(model.optimize_parameters, 1))
-    full_precision = chosen.device == "cuda" and not model.switches.tf32
+    full_precision = chosen.device == "cuda" and not model.performance.tf32
     return partial(_without_tf32, step) if full_precision else partial(_with_tf32, step)
 
 

@@ -116,7 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-# BasicSR's own way, and ours, which SRModel has from the seam `validation`
+# BasicSR's own way, and ours, which SRModel has from the patch `validation`
 WAYS = {SRModel: SRModel.nondist_validation.__wrapped__, USRDAModel: USRDAModel.nondist_validation}
 
 

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tests.world import Pairs, World, l1, l1_map
-from usrda_plugin.method import CRITIC_TERMS, TERMS
-from usrda_plugin.method.passes import PAPER
+from usrda_plugin.method import CRITIC_TERMS
 
 
 class Row(NamedTuple):
@@ -84,8 +83,8 @@ ANSWERS = (-0.7, 0.0, 0.3, 1.0, 1.9)
 
 def check_generator_closed_form(name: str) -> None:
     """Where a critic answers a constant c, an adversarial part is (c - label)^2; an L1 part is a mean difference."""
-    world = World()
-    tensors, batch = world.step()[:2]
+    world = World(name)
+    tensors, batch = world.context()[:2]
     pixel = {"rec": (tensors.y_ss, batch.y_s), "cyc": (tensors.y_sts, batch.y_s)}
     own = {"res": (tensors.x_tt, batch.x_t), "idt": (tensors.f_st, tensors.f_s)}
     small = F.interpolate(tensors.y_tt, scale_factor=0.5, mode="bicubic", antialias=True)
@@ -93,7 +92,7 @@ def check_generator_closed_form(name: str) -> None:
     assert torch.equal(tensors.y_tpt, world.net(batch.x_tp))
     for c in ANSWERS:
         world.critics = {key: (lambda image, c=c: torch.full_like(image, c)) for key in world.critics}
-        parts = TERMS[name].parts(world.step())
+        parts = world.parts()
         if name in own:
             expected = {"": l1(*own[name])}
         elif name in pixel:
@@ -110,16 +109,16 @@ def check_generator_closed_form(name: str) -> None:
 def check_critic_closed_form(name: str) -> None:
     """A critic that answers a to real and b to fake pays ((a - 1)^2 + b^2) / 2."""
     world = World()
-    tensors, batch = world.one_pass(wanted=(*PAPER, "y_tt")), world.batch
+    ctx = world.critic_context()
+    tensors, batch = ctx.tensors, ctx.batch
     real = {"f": tensors.f_s, "t": batch.x_t, "y": batch.y_s, "h": batch.y_s}[name]
     for a, b in ((1.0, 0.0), (0.2, 0.6), (-0.5, 1.5)):
-        term = CRITIC_TERMS[name]
 
         def critic(image: Tensor, a: float = a, b: float = b) -> Tensor:
             same = image.shape == real.shape and torch.equal(image, real)
             return torch.full_like(image, a if same else b)
 
-        verdict = term.verdict(critic, world.criteria._asdict()[term.criterion], tensors, batch)
+        verdict = CRITIC_TERMS[name].loss(ctx._replace(critics=ctx.critics._replace(**{name: critic})))
         torch.testing.assert_close(verdict.loss, torch.tensor(((a - 1) ** 2 + b**2) / 2, dtype=torch.double))
         torch.testing.assert_close(verdict.real, torch.tensor(a, dtype=torch.double))
         torch.testing.assert_close(verdict.fake, torch.tensor(b, dtype=torch.double))
@@ -142,7 +141,7 @@ def check_generator_in_pairs(row: str) -> None:
     real = world.batch._asdict()[REAL[critic]]
     for a, b in ((1.0, 0.0), (-0.5, 1.5)):
         world.critics[critic] = lambda image, a=a, b=b: torch.full_like(image, a if torch.equal(image, real) else b)
-        found = TERMS[world.term].parts(world.step())[part]
+        found = world.parts()[part]
         torch.testing.assert_close(found.double(), torch.tensor(math.log1p(math.exp(a - b)), dtype=torch.double))
 
 
@@ -163,11 +162,11 @@ class Sloped(nn.Module):
 def check_critic_in_pairs(row: str) -> None:
     """The critic pays log(1 + exp(b - a)) and gamma / 2 times its squared slopes, which it can lessen."""
     world = World(row)
-    term, tensors = CRITIC_TERMS[world.term], world.one_pass(wanted=(*PAPER, "y_tt"))
+    term, ctx = CRITIC_TERMS[world.term], world.critic_context()
     real = world.batch._asdict()[REAL[world.term]]
     for a, b, k in ((1.0, 0.0, 0.1), (-0.5, 1.5, 0.3)):
         critic = Sloped(real, a, b, k)
-        verdict = term.verdict(critic, Pairs(), tensors, world.batch)
+        verdict = term.loss(ctx._replace(critics=ctx.critics._replace(**{world.term: critic})))
         slopes = 2 * real[0].numel()  # two answers rise together, and each counts
         expected = math.log1p(math.exp(b - a)) + (Pairs.r1_weight + Pairs.r2_weight) / 2 * k**2 * slopes
         torch.testing.assert_close(verdict.loss.detach(), torch.tensor(expected, dtype=torch.double))
@@ -181,14 +180,14 @@ def check_critic_in_pairs(row: str) -> None:
 def check_penalties_by_side(row: str) -> None:
     """R1 is the slope at real images and R2 that at fakes."""
     world = World(row)
-    term, tensors = CRITIC_TERMS[world.term], world.one_pass(wanted=(*PAPER, "y_tt"))
+    term, ctx = CRITIC_TERMS[world.term], world.critic_context()
     real = world.batch._asdict()[REAL[world.term]]
 
     def steep_at_real(image: Tensor) -> Tensor:
         answers = (image - image.detach()).sum(dim=(1, 2, 3), keepdim=True)
         return answers if torch.equal(image.detach(), real) else 0 * answers
 
-    verdict = term.verdict(steep_at_real, Pairs(), tensors, world.batch)
+    verdict = term.loss(ctx._replace(critics=ctx.critics._replace(**{world.term: steep_at_real})))
     expected = math.log(2) + Pairs.r1_weight / 2 * real[0].numel()
     torch.testing.assert_close(verdict.loss.detach(), torch.tensor(expected, dtype=torch.double))
 
@@ -196,12 +195,12 @@ def check_penalties_by_side(row: str) -> None:
 def check_cycle_weighed(row: str) -> None:
     """Equal answers weigh nothing; where half an image alone is target-like, the other half hardly counts."""
     world = World(row)
-    step = world.step()
-    assert "d_t" not in world.moved_by(TERMS["cyc"].parts(step)["pix"]), "D_t would learn to weigh"
-    error = l1_map(step.tensors.y_sts, world.batch.y_s)
+    tensors = world.context().tensors
+    assert "d_t" not in world.moved_by(world.parts()["pix"]), "D_t would learn to weigh"
+    error = l1_map(tensors.y_sts, world.batch.y_s)
     for c in ANSWERS:
         world.critics["t"] = lambda image, c=c: torch.full_like(image[:, :1, ::2, ::2], c)
-        found = TERMS["cyc"].parts(world.step())
+        found = world.parts()
         torch.testing.assert_close(found["pix"], error.mean())
     asked = []
 
@@ -212,10 +211,10 @@ def check_cycle_weighed(row: str) -> None:
         return 5 * answers
 
     world.critics["t"] = left_of_one_image
-    found = TERMS["cyc"].parts(world.step())["pix"]
+    found = world.parts()["pix"]
     expected = (error[0, ..., : error.shape[-1] // 2].mean() + error[1].mean()) / 2
     torch.testing.assert_close(found, expected, rtol=5e-3, atol=0)
-    assert torch.equal(asked[0], step.tensors.x_st)
+    assert torch.equal(asked[0], tensors.x_st)
 
 
 def check_seven_network_calls() -> None:

@@ -13,7 +13,7 @@ from torch import nn
 
 from usrda_plugin.compiling import keep_compiled_code_private
 from usrda_plugin.inference.engine import Engine, choose_device
-from usrda_plugin.models.performance import Switches
+from usrda_plugin.models.performance import PerformanceOptions
 
 PRINTING = """
 import os
@@ -30,7 +30,7 @@ def test_compiled_code_lies_where_nobody_else_may_write(how: str, monkeypatch: p
     if how == "upscale":
         Engine(nn.Conv2d(3, 3, 3), choose_device("cpu"), "fp32").compile()
     else:
-        Switches(compile=True).compile_blocks(nn.Conv2d(3, 3, 3))
+        PerformanceOptions(compile=True).compile_blocks(nn.Conv2d(3, 3, 3))
     folder = Path(os.environ["TORCHINDUCTOR_CACHE_DIR"])
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert folder.stat().st_uid == os.getuid()

@@ -86,7 +86,7 @@ from basicsr.models.base_model import BaseModel
 for kind, name in (("ARCH", "USRDANet"), ("DATASET", "USRDADataset"), ("LOSS", "USRDAAlignLoss"),
                    ("METRIC", "calculate_usrda_niqe"), ("MODEL", "USRDAModel")):
     assert vars(registry)[kind + "_REGISTRY"].get(name)
-assert hasattr(BaseModel.load_network, "__wrapped__"), "the seams are missing"
+assert hasattr(BaseModel.load_network, "__wrapped__"), "the patches are missing"
 """
     python(code)
 
@@ -118,7 +118,7 @@ def test_each_package_that_imports_basicsr_mends_it_first() -> None:
                 "from usrda_plugin.monitoring.monitor import Monitor",
                 "from usrda_plugin.training.launch import train",
                 "from usrda_plugin.options import load_options",
-                "from usrda_plugin.compat import seam_states",
+                "from usrda_plugin.compat import patch_states",
                 "from usrda_plugin.cli import doctor, lmdb, upscale",
             )
         ),

@@ -10,143 +10,170 @@ import torch
 from torch.nn import functional as F
 
 from tests import contract, world
-from usrda_plugin.method import critics, extensions, passes, relativistic, terms
-from usrda_plugin.method.critics import CRITIC_TERMS, Verdict
-from usrda_plugin.method.passes import Route
-from usrda_plugin.method.terms import TERMS, Term
+from usrda_plugin.archs import networks
+from usrda_plugin.method import CRITIC_TERMS, PAPER, TERMS, CriticLoss, Pass, Term, extensions, relativistic, terms
+from usrda_plugin.method.terms import discriminator_loss
 
 
-def term(name, parts):
+def term(name, loss):
     """Replace a generator's term."""
-    return (TERMS, name, Term(parts, TERMS[name].reads))
+    return (TERMS, name, Term(loss, TERMS[name].reads))
 
 
-def critic_term(name, verdict):
+def critic_term(name, loss):
     """Replace a critic's term."""
-    return (CRITIC_TERMS, name, CRITIC_TERMS[name]._replace(verdict=verdict))
+    return (CRITIC_TERMS, name, CRITIC_TERMS[name]._replace(loss=loss))
 
 
 def without_gradient(function):
     """The adversarial term computed under no_grad: logged, but dead."""
 
-    def dead(step):
+    def dead(ctx):
         with torch.no_grad():
-            parts = function(step)
-        return {name: value.clone().requires_grad_() for name, value in parts.items()}
+            return function(ctx).clone().requires_grad_()
 
     return dead
 
 
-def detached_image(step):
-    return {"": step.criteria.sty(step.critics.t(step.tensors.x_st.detach()), True).requires_grad_()}
+def detached_image(ctx):
+    return ctx.criteria.sty(ctx.critics.t(ctx.tensors.x_st.detach()), True).requires_grad_()
 
 
-def judge_without_detach(critic, criterion, tensors, batch):
-    real, fake = critic(batch.x_t), critic(tensors.x_st)
-    return Verdict((criterion(real, True, True) + criterion(fake, False, True)) / 2, real.mean(), fake.mean())
+def judge_without_detach(ctx):
+    critic, criterion = ctx.critics.t, ctx.criteria.sty
+    real, fake = critic(ctx.batch.x_t), critic(ctx.tensors.x_st)
+    return CriticLoss((criterion(real, True, True) + criterion(fake, False, True)) / 2, real.mean(), fake.mean())
 
 
-def judge_with_labels_swapped(critic, criterion, tensors, batch):
-    return critics._judge(critic, criterion, tensors.x_st, [batch.x_t])
+def judge_with_labels_swapped(ctx):
+    critic, criterion = ctx.critics.t, ctx.criteria.sty
+    return discriminator_loss(critic, criterion, ctx.tensors.x_st, [ctx.batch.x_t])
 
 
-def judge_sources_as_real(critic, criterion, tensors, batch):
-    return critics._judge(critic, criterion, batch.x_s, [tensors.x_st])
+def judge_sources_as_real(ctx):
+    critic, criterion = ctx.critics.t, ctx.criteria.sty
+    return discriminator_loss(critic, criterion, ctx.batch.x_s, [ctx.tensors.x_st])
 
 
-def judge_reconstructions_only(critic, criterion, tensors, batch):
-    return critics._judge(critic, criterion, tensors.y_ss, [tensors.y_sts])
+def judge_reconstructions_only(ctx):
+    critic, criterion = ctx.critics.y, ctx.criteria.gan
+    return discriminator_loss(critic, criterion, ctx.tensors.y_ss, [ctx.tensors.y_sts])
 
 
-def judge_sum_of_fakes(critic, criterion, tensors, batch):
-    fakes = [critic(image.detach()) for image in (tensors.y_ss, tensors.y_sts)]
-    real = critic(batch.y_s)
+def judge_sum_of_fakes(ctx):
+    critic, criterion = ctx.critics.y, ctx.criteria.gan
+    fakes = [critic(image.detach()) for image in (ctx.tensors.y_ss, ctx.tensors.y_sts)]
+    real = critic(ctx.batch.y_s)
     loss = (criterion(real, True, True) + sum(criterion(fake, False, True) for fake in fakes)) / 2
-    return Verdict(loss, real.detach().mean(), fakes[0].detach().mean())
+    return CriticLoss(loss, real.detach().mean(), fakes[0].detach().mean())
+
+
+ROUTES = {
+    "f_s": ("encoder", "x_s"),
+    "f_t": ("encoder", "x_t"),
+    "y_ss": ("sr_decoder", "f_s"),
+    "x_tt": ("lr_decoder", "f_t"),
+    "x_st": ("noisy_lr_decoder", "f_s"),
+    "f_st": ("encoder", "x_st"),
+    "y_sts": ("sr_decoder", "f_st"),
+    "y_tt": ("sr_decoder", "f_t"),
+    "f_tp": ("encoder", "x_tp"),
+    "y_tpt": ("sr_decoder", "f_tp"),
+}
 
 
 def rerouted(tensor, network, source):
     """A pass with one route wrong."""
-    routes = tuple(Route(tensor, network, source) if route.tensor == tensor else route for route in passes.ROUTES)
-    return (passes.__dict__, "ROUTES", routes)
+
+    def wrong(net, x_s, x_t, needs=PAPER, x_tp=None):
+        made = {"x_s": x_s, "x_t": x_t, "x_tp": x_tp}
+        for name, route in {**ROUTES, tensor: (network, source)}.items():
+            if needs._asdict()[name]:
+                made[name] = net._asdict()[route[0]](made[route[1]])
+        return Pass(**made)
+
+    return (networks.__dict__, "forward_pass", wrong)
 
 
 def sty_on(name):
-    return term("sty", lambda step: {"": step.criteria.sty(step.critics.t(step.tensors._asdict()[name]), True)})
+    return term("sty", lambda ctx: ctx.criteria.sty(ctx.critics.t(ctx.tensors._asdict()[name]), True))
 
 
-def align_one_domain(step):
-    return {"": step.criteria.align(step.critics.f(step.tensors.f_t), True)}
+def align_one_domain(ctx):
+    return ctx.criteria.align(ctx.critics.f(ctx.tensors.f_t), True)
 
 
-def align_to_one(step):
-    d_f, tensors = step.critics.f, step.tensors
-    return {"": (step.criteria.sty(d_f(tensors.f_s), True) + step.criteria.sty(d_f(tensors.f_t), True)) / 2}
+def align_to_one(ctx):
+    d_f, tensors = ctx.critics.f, ctx.tensors
+    return (ctx.criteria.sty(d_f(tensors.f_s), True) + ctx.criteria.sty(d_f(tensors.f_t), True)) / 2
 
 
-def align_summed(step):
-    return {"": 2 * terms.align(step)[""]}
+def align_summed(ctx):
+    return 2 * terms.align(ctx)
 
 
-def res_against_source(step):
-    return {"": step.criteria.res(step.tensors.x_tt, step.batch.x_s)}
+def res_against_source(ctx):
+    return ctx.criteria.res(ctx.tensors.x_tt, ctx.batch.x_s)
 
 
-def res_of_rendered_source(step):
-    return {"": step.criteria.res(step.tensors.x_st, step.batch.x_t)}
+def res_of_rendered_source(ctx):
+    return ctx.criteria.res(ctx.tensors.x_st, ctx.batch.x_t)
 
 
-def idt_detached(step):
-    return {"": step.criteria.idt(step.tensors.f_s.detach(), step.tensors.f_s)}
+def idt_detached(ctx):
+    return ctx.criteria.idt(ctx.tensors.f_s.detach(), ctx.tensors.f_s)
 
 
-def cyc_of_y_ss(step):
-    return terms._against_y_s(step.tensors.y_ss, step)
+def cyc_of_y_ss(ctx):
+    return terms._against_y_s(ctx.tensors.y_ss, ctx)
 
 
-def rec_without_gan(step):
-    return {name: value for name, value in terms.rec(step).items() if name != "gan"}
+def rec_without_gan(ctx):
+    return terms.rec(ctx)._replace(gan=None)
 
 
-def rec_gan_dead(step):
-    parts = terms.rec(step)
-    return {**parts, "gan": parts["gan"].detach() * 0}
+def rec_gan_dead(ctx):
+    parts = terms.rec(ctx)
+    return parts._replace(gan=parts.gan.detach() * 0)
 
 
-def perceptual_of_itself(step):
-    parts = terms.rec(step)
-    features = step.criteria.perceptual.features(step.tensors.y_ss)
-    return {**parts, "percep": step.criteria.perceptual.distance(step.tensors.y_ss, features)}
+def perceptual_of_itself(ctx):
+    parts = terms.rec(ctx)
+    features = ctx.criteria.perceptual.features(ctx.tensors.y_ss)
+    return parts._replace(percep=ctx.criteria.perceptual.distance(ctx.tensors.y_ss, features))
 
 
-def hr_of_y_ss(step):
-    return {"": step.criteria.hr(step.critics.h(step.tensors.y_ss), True)}
+def hr_of_y_ss(ctx):
+    return ctx.criteria.hr(ctx.critics.h(ctx.tensors.y_ss), True)
 
 
-def judge_h_without_detach(critic, criterion, tensors, batch):
-    real, fake = critic(batch.y_s), critic(tensors.y_tt)
-    return Verdict((criterion(real, True, True) + criterion(fake, False, True)) / 2, real.mean(), fake.mean())
+def judge_h_without_detach(ctx):
+    critic, criterion = ctx.critics.h, ctx.criteria.hr
+    real, fake = critic(ctx.batch.y_s), critic(ctx.tensors.y_tt)
+    return CriticLoss((criterion(real, True, True) + criterion(fake, False, True)) / 2, real.mean(), fake.mean())
 
 
-def judge_h_by_reconstructions(critic, criterion, tensors, batch):
-    return critics._judge(critic, criterion, tensors.y_ss, [tensors.y_tt])
+def judge_h_by_reconstructions(ctx):
+    critic, criterion = ctx.critics.h, ctx.criteria.hr
+    return discriminator_loss(critic, criterion, ctx.tensors.y_ss, [ctx.tensors.y_tt])
 
 
-def judge_h_with_labels_swapped(critic, criterion, tensors, batch):
-    return critics._judge(critic, criterion, tensors.y_tt, [batch.y_s])
+def judge_h_with_labels_swapped(ctx):
+    critic, criterion = ctx.critics.h, ctx.criteria.hr
+    return discriminator_loss(critic, criterion, ctx.tensors.y_tt, [ctx.batch.y_s])
 
 
-def con_of_the_source(step):
-    return extensions.con(step._replace(tensors=step.tensors._replace(y_tt=step.tensors.y_ss)))
+def con_of_the_source(ctx):
+    return extensions.con(ctx._replace(tensors=ctx.tensors._replace(y_tt=ctx.tensors.y_ss)))
 
 
-def con_with_blur_and_noise(step):
-    small = extensions.shrink(step.tensors.y_tt, step.batch.x_t)
-    return {"": step.criteria.con(small, step.batch.x_t)}
+def con_with_blur_and_noise(ctx):
+    small = extensions.bicubic_downsample(ctx.tensors.y_tt, ctx.batch.x_t)
+    return ctx.criteria.con(small, ctx.batch.x_t)
 
 
-def con_without_gradient(step):
-    return {"": extensions.con(step)[""].detach().requires_grad_()}
+def con_without_gradient(ctx):
+    return extensions.con(ctx).detach().requires_grad_()
 
 
 def shrink_by_dropping(image, like):
@@ -166,31 +193,31 @@ def taught_what_is_perturbed(batch, teacher, perturbation):
     return batch._replace(x_tp=x_tp, y_t=teacher(x_tp).detach())
 
 
-def tea_of_what_is_not_perturbed(step):
-    return {"": step.criteria.tea(step.tensors.y_tt, step.batch.y_t)}
+def tea_of_what_is_not_perturbed(ctx):
+    return ctx.criteria.tea(ctx.tensors.y_tt, ctx.batch.y_t)
 
 
-def tea_by_itself(step):
-    return {"": step.criteria.tea(step.tensors.y_tpt, step.tensors.y_tpt.detach())}
+def tea_by_itself(ctx):
+    return ctx.criteria.tea(ctx.tensors.y_tpt, ctx.tensors.y_tpt.detach())
 
 
-def weighed_with_gradient(step, image):
-    answers = step.critics.t(step.tensors.x_st).clamp(0, 1) + 1e-3
+def weighed_with_gradient(ctx, image):
+    answers = ctx.critics.t(ctx.tensors.x_st).clamp(0, 1) + 1e-3
     weights = F.interpolate(answers, size=image.shape[-2:], mode="bilinear", align_corners=False)
     weights = weights / weights.mean(dim=(1, 2, 3), keepdim=True)
-    return (weights * step.criteria.cyc_map(image, step.batch.y_s)).mean()
+    return (weights * ctx.criteria.cyc_map(image, ctx.batch.y_s)).mean()
 
 
 def weighed(of_tensor="x_st", lowest=0.0, whole_batch=False, normalised=True):
     """What ``weighted_by_d_t`` computes, with one thing wrong."""
 
-    def wrong(step, image):
+    def wrong(ctx, image):
         with torch.no_grad():
-            answers = step.critics.t(step.tensors._asdict()[of_tensor]).clamp(lowest, 1) + 1e-3
+            answers = ctx.critics.t(ctx.tensors._asdict()[of_tensor]).clamp(lowest, 1) + 1e-3
             weights = F.interpolate(answers, size=image.shape[-2:], mode="bilinear", align_corners=False)
             mean = weights.mean() if whole_batch else weights.mean(dim=(1, 2, 3), keepdim=True)
         weights = weights / mean if normalised else weights
-        return (weights * step.criteria.cyc_map(image, step.batch.y_s)).mean()
+        return (weights * ctx.criteria.cyc_map(image, ctx.batch.y_s)).mean()
 
     return (terms.__dict__, "weighted_by_d_t", wrong)
 
@@ -212,9 +239,9 @@ def judge_in_pairs_with(real_weight, fake_weight):
         class Otherwise(world.Pairs):
             r1_weight, r2_weight = real_weight, fake_weight
 
-        return relativistic.judge_in_pairs(critic, Otherwise(), real, fakes)
+        return relativistic.rpgan_critic_loss(critic, Otherwise(), real, fakes)
 
-    return (critics.__dict__, "judge_in_pairs", wrong)
+    return (terms.__dict__, "rpgan_critic_loss", wrong)
 
 
 def judge_in_pairs_for_the_fake(critic, criterion, real, fakes):
@@ -222,16 +249,16 @@ def judge_in_pairs_for_the_fake(critic, criterion, real, fakes):
         return criterion(loser, winner, is_disc)
 
     wrong.r1_weight, wrong.r2_weight = criterion.r1_weight, criterion.r2_weight
-    return relativistic.judge_in_pairs(critic, wrong, real, fakes)
+    return relativistic.rpgan_critic_loss(critic, wrong, real, fakes)
 
 
 def fooled_for_the_real(criterion, fake, real=None):
     return criterion(fake, True) if real is None else criterion(real, fake)
 
 
-def sty_in_pairs_alone(step):
-    answers = step.critics.t(step.tensors.x_st)
-    return {"": step.criteria.sty(answers, torch.zeros_like(answers))}
+def sty_in_pairs_alone(ctx):
+    answers = ctx.critics.t(ctx.tensors.x_st)
+    return ctx.criteria.sty(answers, torch.zeros_like(answers))
 
 
 MISTAKES = {
@@ -267,10 +294,13 @@ MISTAKES = {
     "consistency of the source": (term("con", con_of_the_source), "con reads"),
     "consistency asked of blur and noise": (term("con", con_with_blur_and_noise), "con is worth"),
     "consistency cut off by a detach": (term("con", con_without_gradient), "con moves"),
-    "consistency by dropping pixels": ((extensions.__dict__, "shrink", shrink_by_dropping), "con is worth"),
-    "consistency without antialiasing": ((extensions.__dict__, "shrink", shrink_with_aliasing), "con is worth"),
-    "teacher that is taught": ((extensions.__dict__, "taught", taught_with_gradient), "tea moves"),
-    "teacher that sees the noise": ((extensions.__dict__, "taught", taught_what_is_perturbed), "tea is worth"),
+    "consistency by dropping pixels": ((extensions.__dict__, "bicubic_downsample", shrink_by_dropping), "con is worth"),
+    "consistency without antialiasing": (
+        (extensions.__dict__, "bicubic_downsample", shrink_with_aliasing),
+        "con is worth",
+    ),
+    "teacher that is taught": ((world.__dict__, "with_pseudo_labels", taught_with_gradient), "tea moves"),
+    "teacher that sees the noise": ((world.__dict__, "with_pseudo_labels", taught_what_is_perturbed), "tea is worth"),
     "pupil that sees no noise": (term("tea", tea_of_what_is_not_perturbed), "tea is worth"),
     "network that is its own teacher": (term("tea", tea_by_itself), "tea is worth"),
     "D_t taught to weigh": ((terms.__dict__, "weighted_by_d_t", weighed_with_gradient), "cyc weighed is worth"),
@@ -279,20 +309,23 @@ MISTAKES = {
     "weights that images take from each other": (weighed(whole_batch=True), "cyc weighed is worth"),
     "weights that do not add up to one": (weighed(normalised=False), "cyc weighed is worth"),
     "penalty without a gradient": (
-        (relativistic.__dict__, "squared_slope", slope_without_graph),
+        (relativistic.__dict__, "zero_centered_gradient_penalty", slope_without_graph),
         "d_t in pairs is worth",
     ),
     "penalty that grows with the answers": (
-        (relativistic.__dict__, "squared_slope", slope_of_each_image),
+        (relativistic.__dict__, "zero_centered_gradient_penalty", slope_of_each_image),
         "d_h in pairs is worth",
     ),
     "penalty at fakes forgotten": (judge_in_pairs_with(0.5, 0.0), "d_y in pairs is worth"),
     "weights of the two penalties exchanged": (judge_in_pairs_with(0.25, 0.5), "d_t in pairs is penalised"),
     "critic that sides with the fakes": (
-        (critics.__dict__, "judge_in_pairs", judge_in_pairs_for_the_fake),
+        (terms.__dict__, "rpgan_critic_loss", judge_in_pairs_for_the_fake),
         "d_t in pairs is worth",
     ),
-    "generator that sides with the real": ((terms.__dict__, "fooling", fooled_for_the_real), "sty in pairs is worth"),
+    "generator that sides with the real": (
+        (terms.__dict__, "generator_gan_loss", fooled_for_the_real),
+        "sty in pairs is worth",
+    ),
     "generator not told how the real fare": (term("sty", sty_in_pairs_alone), "sty in pairs reads"),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,17 +12,21 @@ from torch import Tensor, nn
 from usrda_plugin.archs import USRDADiscriminator, USRDANet
 from usrda_plugin.method import (
     CRITIC_TERMS,
+    PAPER,
     TERMS,
     Batch,
     Criteria,
     Critics,
+    LossContext,
+    Needs,
     Pass,
-    Step,
-    extensions,
-    real_answers,
+    frozen,
+    with_pseudo_labels,
 )
-from usrda_plugin.method.modes import frozen
-from usrda_plugin.method.passes import PAPER
+from usrda_plugin.method.terms import real_answers
+
+BOTH = Needs.of("y_ss", "x_tt", "y_sts", "y_tt")
+EVERYTHING = Needs.of("y_ss", "x_tt", "y_sts", "y_tt", "y_tpt")
 
 
 def least_squares(prediction: Tensor, target_is_real: bool, is_disc: bool = False) -> Tensor:
@@ -101,33 +105,37 @@ class World:
         self.critics["h"] = USRDADiscriminator(3, num_feat=4, num_down=1, view="luma_high").double()
         self.teacher = copy.deepcopy(self.net)
 
-    def one_pass(self, batch: Batch | None = None, wanted: Collection[str] = PAPER) -> Pass:
+    def one_pass(self, batch: Batch | None = None, needs: Needs = PAPER) -> Pass:
         batch = batch or self.batch
-        return self.net(batch.x_s, batch.x_t, wanted, x_tp=batch.x_tp)
+        return self.net(batch.x_s, batch.x_t, needs, x_tp=batch.x_tp)
 
-    def taught(self, batch: Batch | None = None) -> Batch:
+    def labelled(self, batch: Batch | None = None) -> Batch:
         """The batch with its pseudo labels, the same noise each time."""
         with torch.random.fork_rng():
             torch.manual_seed(1)
-            return extensions.taught(batch or self.batch, self.teacher, 0.05)
+            return with_pseudo_labels(batch or self.batch, self.teacher, 0.05)
 
-    def step(self, batch: Batch | None = None) -> Step:
-        batch = self.taught(batch)
-        tensors = self.one_pass(batch, (*PAPER, "y_tt", "y_tpt"))
+    def context(self, batch: Batch | None = None) -> LossContext:
+        batch = self.labelled(batch)
+        ctx = LossContext(self.one_pass(batch, EVERYTHING), batch, Critics(**self.critics), self.criteria)
         features = self.criteria.perceptual.features(batch.y_s)
-        answers = real_answers(self.critics, self.criteria, batch)
-        return Step(tensors, batch, Critics(**self.critics), self.criteria, features, answers)
+        return ctx._replace(y_s_features=features, real_answers=real_answers(ctx))
+
+    def parts(self, batch: Batch | None = None) -> dict[str, Tensor]:
+        """The value of the row's term, by parts; one that has none is its own."""
+        value = TERMS[self.term].loss(self.context(batch))
+        return {"": value} if isinstance(value, Tensor) else {k: v for k, v in value._asdict().items() if v is not None}
 
     def generator_term(self, batch: Batch | None = None) -> Tensor:
         with frozen(self.critics.values()):
-            return torch.stack(list(TERMS[self.term].parts(self.step(batch)).values())).sum()
+            return torch.stack(list(self.parts(batch).values())).sum()
+
+    def critic_context(self, batch: Batch | None = None) -> LossContext:
+        batch = batch or self.batch
+        return LossContext(self.one_pass(batch, BOTH), batch, Critics(**self.critics), self.criteria)
 
     def critic_term(self, batch: Batch | None = None) -> Tensor:
-        term = CRITIC_TERMS[self.term]
-        criterion = self.criteria._asdict()[term.criterion]
-        batch = batch or self.batch
-        tensors = self.one_pass(batch, (*PAPER, "y_tt"))
-        return term.verdict(self.critics[self.term], criterion, tensors, batch).loss
+        return CRITIC_TERMS[self.term].loss(self.critic_context(batch)).loss
 
     def networks(self) -> dict[str, nn.Module]:
         critics = {f"d_{name}": critic for name, critic in self.critics.items()}

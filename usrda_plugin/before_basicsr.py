@@ -1,6 +1,6 @@
 """Import this before BasicSR, whose own import fails without it: today's torchvision and SciPy lack what it imports.
 
-Every package of ours that imports BasicSR imports this first. The functions are the first rows of ``SEAMS``.
+Every package of ours that imports BasicSR imports this first.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from usrda_plugin.patch import patch
+
 FUNCTIONAL_TENSOR = "torchvision.transforms.functional_tensor"
 FILTERS = "scipy.ndimage.filters"
 
@@ -21,6 +23,9 @@ FILTERS = "scipy.ndimage.filters"
 _libraries: list[torch.library.Library] = []
 
 
+@patch(
+    "torchvision_operators", "CPU torch beside a torchvision built for CUDA: operator torchvision::nms does not exist"
+)
 def define_torchvision_operators() -> bool:
     """Define the operators that torchvision expects from its compiled library, where that library does not load."""
     if _libraries:
@@ -41,6 +46,7 @@ def define_torchvision_operators() -> bool:
     return True
 
 
+@patch("functional_tensor", "import fails: torchvision 0.17 and newer have no transforms.functional_tensor")
 def restore_functional_tensor() -> bool:
     """Offer ``rgb_to_grayscale`` under the module name that torchvision 0.17 removed."""
     if FUNCTIONAL_TENSOR in sys.modules:
@@ -53,6 +59,7 @@ def restore_functional_tensor() -> bool:
     return True
 
 
+@patch("scipy_filters", "import warns, and fails from SciPy 2.0 on: scipy.ndimage.filters is gone there")
 def restore_scipy_filters() -> bool:
     """Offer ``scipy.ndimage`` under the module name that SciPy deprecates and that SciPy 2.0 removes."""
     if FILTERS in sys.modules and sys.modules[FILTERS].__spec__ is None:

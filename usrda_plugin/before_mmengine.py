@@ -1,7 +1,4 @@
-"""Import this before mmengine: it imports yapf, which unpickles a grammar from the user's cache folder, and needs one.
-
-The function is a row of ``SEAMS``.
-"""
+"""Import this before mmengine, which imports yapf, which unpickles a grammar from a cache folder that must exist."""
 
 from __future__ import annotations
 
@@ -12,9 +9,15 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
 
+from usrda_plugin.patch import patch
+
 YAPF = ("yapf", "yapf.yapflib", "yapf.yapflib.yapf_api")
 
 
+@patch(
+    "mmengine_without_yapf",
+    "mmengine's import unpickles a grammar from the user's cache folder, and fails without a home",
+)
 def import_mmengine_without_yapf() -> bool:
     """Import mmengine's configuration so that yapf is loaded only where Python is formatted, which we never do."""
     if not {"mmengine.config.config", "yapf"} & set(sys.modules):

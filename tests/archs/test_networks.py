@@ -5,6 +5,7 @@ import torch
 from basicsr.archs.rrdbnet_arch import RRDBNet
 
 from usrda_plugin.archs import USRDANet
+from usrda_plugin.method import Needs
 
 SMALL = {"num_feat": 8, "num_block": 3, "num_grow_ch": 4, "num_block_encoder": 2, "num_block_lr_decoder": 1}
 ENCODERS = ("conv", "rrdb", "trunk")
@@ -38,7 +39,7 @@ def test_trunk_is_rrdbnet_bit_for_bit(scale):
     x = torch.rand(1, 3, 16, 24)
     with torch.no_grad():
         assert torch.equal(net(x), reference(x))
-        assert torch.equal(net(x, wanted=("y_ss",)).y_ss, reference(x))
+        assert torch.equal(net(x, needs=Needs.of("y_ss")).y_ss, reference(x))
 
 
 @pytest.mark.parametrize(("scale", "size"), [(1, (9, 14)), (2, (9, 13)), (2, (1, 1)), (3, (7, 5)), (4, (5, 3))])

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from usrda_plugin.models.stepping import Updates
+from usrda_plugin.models.stepping import OptimizerStepper
 
 TINY = ["--device", "cpu", "--network", "tiny", "--batch", "2", "--patch", "32"]
 
@@ -58,8 +58,10 @@ def test_a_candidate_that_computes_something_else_is_named(step: ModuleType, mon
 def test_critics_trained_by_another_scale_are_noticed(step: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = step.build_parser().parse_args(TINY)
     monkeypatch.setattr(step, "SAME", {"textbook": 1e-5})
-    backward = Updates.backward
-    monkeypatch.setattr(Updates, "backward", lambda self, loss: backward(self, 1000 * loss))  # Adam would hide it
+    backward = OptimizerStepper.backward
+    monkeypatch.setattr(
+        OptimizerStepper, "backward", lambda self, loss: backward(self, 1000 * loss)
+    )  # Adam would hide it
     [line] = step.disagreements(chosen)
     assert line.startswith("textbook: differs")
 

@@ -9,11 +9,11 @@ import pytest
 
 from usrda_plugin import __version__
 from usrda_plugin.cli import doctor, usrda
-from usrda_plugin.compat import SEAMS, plugins
+from usrda_plugin.compat import PATCHES, plugins
 from usrda_plugin.training.errors import SetupError
 
 
-def test_the_doctor_tells_versions_device_plugins_weights_and_seams(
+def test_the_doctor_tells_versions_device_plugins_weights_and_patches(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     weights = tmp_path / "vgg19_features.pth"
@@ -26,7 +26,7 @@ def test_the_doctor_tells_versions_device_plugins_weights_and_seams(
     monkeypatch.setattr(doctor, "describe_environment", lambda: [("Python", "3")])
     assert usrda.main(["doctor"]) == 0
     told = capsys.readouterr().out
-    assert all(seam.name in told for seam in SEAMS)
+    assert all(patch.name in told for patch in PATCHES)
     for word in ("basicsr", "torch", "CUDA", "not needed", str(weights), str(alexnet), "plugin other (basicsr.plugins"):
         assert word in told
 

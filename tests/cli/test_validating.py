@@ -22,7 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.cli.test_train_baselines import ADVERSARIAL, CRITIC
 from usrda_plugin.cli.basicsr import main
 from usrda_plugin.models import pictures
-from usrda_plugin.models.picture_paths import picture_names
+from usrda_plugin.models.pictures import picture_names
 
 OptionFile = Callable[..., Path]
 

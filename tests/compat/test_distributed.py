@@ -1,4 +1,4 @@
-"""Seams for several processes, with a process group of one."""
+"""Patches for several processes, with a process group of one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,6 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-
-from usrda_plugin.compat import apply_seams
-
-apply_seams()
 
 SRUN = {"SLURM_PROCID": "0", "SLURM_NTASKS": "1", "SLURM_NODELIST": "here"}
 
@@ -96,7 +92,7 @@ def test_processes_wait_ten_minutes_for_each_other_or_as_long_as_the_user_says(
 
 
 @pytest.mark.parametrize("wrong", ["soon", "0", "-1", "nan", "inf"])
-def test_a_wrong_patience_is_refused_by_name(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_timeout_is_refused_by_name(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     starts = starts_recorded(monkeypatch, gpus=0)
     monkeypatch.setenv("USRDA_DIST_TIMEOUT", wrong)
     with pytest.raises(ValueError, match=rf"USRDA_DIST_TIMEOUT: expected minutes, .* found '{wrong}'"):

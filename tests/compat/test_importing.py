@@ -1,4 +1,4 @@
-"""Each import seam against the import that fails without it."""
+"""Each patch of an import against the import that fails without it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from usrda_plugin.losses import (
     load_vgg,
 )
 from usrda_plugin.method import Relativistic
-from usrda_plugin.models.objective import build_objective
+from usrda_plugin.models.criteria import build_phases
 
 LAYERS = {"conv1_2": 0.1, "conv2_2": 1.0}
 
@@ -140,10 +140,10 @@ def test_a_style_weight_that_no_term_would_read_is_refused(vgg_file):
         "vgg_path": str(vgg_file),
     }
     with pytest.raises(ValueError, match="style_weight: USR-DA has no style part"):
-        build_objective({"rec_opt": {"loss_weight": 1}, "perceptual_opt": perceptual}, torch.device("cpu"))
+        build_phases({"rec_opt": {"loss_weight": 1}, "perceptual_opt": perceptual}, torch.device("cpu"))
 
 
 def test_parts_of_no_term_are_not_built():
     no_vgg = {"type": "USRDAPerceptualLoss", "layer_weights": LAYERS, "vgg_path": "nowhere.pth"}
-    objective = build_objective({"res_opt": {"type": "L1Loss"}, "perceptual_opt": no_vgg}, torch.device("cpu"))
-    assert objective.terms == ("res",)
+    phases = build_phases({"res_opt": {"type": "L1Loss"}, "perceptual_opt": no_vgg}, torch.device("cpu"))
+    assert phases.everything.terms == ("res",)

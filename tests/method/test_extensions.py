@@ -1,11 +1,10 @@
-"""What goes beyond the paper: shrinking and its low band, pseudo labels, places weighed by D_t."""
+"""What goes beyond the paper: downsampling and its low band, pseudo labels, places weighed by D_t."""
 
 import pytest
 import torch
 
 from usrda_plugin.data.degradation import bicubic_downsample
-from usrda_plugin.method import Batch, Criteria, Pass, Step, extensions, joint_pass, local_mean, one_pass
-from usrda_plugin.method.passes import ROUTES
+from usrda_plugin.method import Batch, Criteria, LossContext, Pass, extensions, local_mean
 
 
 def x_t(side=16):
@@ -14,21 +13,21 @@ def x_t(side=16):
 
 def con(y_tt, x_t):
     criteria = Criteria(con=lambda image, target: (image - target).abs().mean())
-    return extensions.con(Step(Pass(y_tt=y_tt), Batch(None, None, x_t), None, criteria))[""]
+    return extensions.con(LossContext(Pass(y_tt=y_tt), Batch(None, None, x_t), None, criteria))
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_shrinking_is_matlabs_away_from_the_border(scale):
+def test_downsampling_is_matlabs_away_from_the_border(scale):
     image = torch.rand(1, 3, 12 * scale, 10 * scale)
     expected = torch.from_numpy(bicubic_downsample(image[0].permute(1, 2, 0).numpy(), scale)).permute(2, 0, 1)
-    found = extensions.shrink(image, torch.zeros(1, 3, 12, 10))[0]
+    found = extensions.bicubic_downsample(image, torch.zeros(1, 3, 12, 10))[0]
     torch.testing.assert_close(found[..., 2:-2, 2:-2], expected[..., 2:-2, 2:-2], rtol=0, atol=1e-6)
 
 
-def test_shrinking_by_one_changes_nothing_and_half_precision_is_left():
+def test_downsampling_by_one_changes_nothing_and_half_precision_is_left():
     image = torch.rand(1, 3, 8, 8)
-    assert torch.equal(extensions.shrink(image, image), image)
-    assert extensions.shrink(image.bfloat16(), torch.zeros(1, 3, 4, 4)).dtype == torch.float32
+    assert torch.equal(extensions.bicubic_downsample(image, image), image)
+    assert extensions.bicubic_downsample(image.bfloat16(), torch.zeros(1, 3, 4, 4)).dtype == torch.float32
 
 
 def test_consistency_asks_neither_noise_nor_blur_but_colour():
@@ -48,28 +47,9 @@ def test_the_local_mean_of_a_plane_is_the_plane():
 
 def test_pseudo_labels_come_from_the_clean_image_and_carry_no_gradient():
     scale = torch.ones((), dtype=torch.double, requires_grad=True)
-    batch = extensions.taught(Batch(None, None, x_t(64)), lambda image: scale * image, 0.1)
+    batch = extensions.with_pseudo_labels(Batch(None, None, x_t(64)), lambda image: scale * image, 0.1)
     assert torch.equal(batch.y_t, x_t(64))
     assert not batch.y_t.requires_grad
     noise = batch.x_tp - x_t(64)
     assert noise.std() == pytest.approx(0.1, rel=0.05)
     assert noise.mean().abs() < 0.005
-
-
-@pytest.mark.parametrize("compute", [one_pass, joint_pass])
-def test_the_perturbed_target_is_super_resolved_as_the_target_is(compute):
-    networks = {"encoder": lambda x: x + 1, "sr_decoder": lambda x: 10 * x}
-    tensors = compute(networks, torch.zeros(1), torch.ones(1), ("y_tt", "y_tpt"), x_tp=torch.tensor([2.0]))
-    assert (tensors.y_tt, tensors.y_tpt) == (20, 30)
-    assert tensors.f_s is None
-
-
-def test_without_a_perturbed_target_its_route_is_an_error():
-    with pytest.raises(ValueError, match="target batch x_tp"):
-        one_pass({}, torch.zeros(1), torch.ones(1), ("y_tpt",))
-
-
-def test_each_route_is_on_some_stage():
-    networks = {name: (lambda x: x) for name in ("encoder", "sr_decoder", "lr_decoder", "renderer")}
-    everything = [route.tensor for route in ROUTES]
-    assert None not in joint_pass(networks, torch.zeros(1), torch.ones(1), everything, x_tp=torch.ones(1))

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from usrda_plugin.metrics import calculate_usrda_lpips, lpips
 from usrda_plugin.metrics.levels import levels_of, levels_of_picture
-from usrda_plugin.models.measures import Measures
+from usrda_plugin.models.metric_accumulator import MetricAccumulator
 
 Convolutions = dict[str, Tensor]
 
@@ -138,7 +138,7 @@ def test_a_validation_tells_once_how_many_images_are_too_small(
     photograph, random_alexnet: Path, warned_in_log: list[str]
 ) -> None:
     options = {"type": "calculate_usrda_lpips", "crop_border": 2, "weights": str(random_alexnet), "better": "lower"}
-    measures = Measures({"lpips": options}, "mugs")
+    measures = MetricAccumulator({"lpips": options}, "mugs")
     for side in (90, 20, 60):
         levels = levels_of_picture(photograph("coffee.png")[:side, :side])
         measures.add(f"mug_{side}", levels, 255 - levels)

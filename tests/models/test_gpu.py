@@ -86,7 +86,7 @@ def test_skipped_steps_are_counted_and_told_without_a_wait(tmp_path, train):
         torch.cuda.set_sync_debug_mode("default")
     skipped = 2 * LOOK_EVERY - 3
     assert model.skipped_state() == {"g": skipped, "d": skipped}
-    assert model.updates.guard.reported[0].in_row == LOOK_EVERY - 3  # what was seen is of the look before
+    assert model.stepper.guard.reported[0].in_row == LOOK_EVERY - 3  # what was seen is of the look before
     assert all(map(torch.equal, model.net_g.state_dict().values(), before))
     losses_of(model, 1)
     assert any(not torch.equal(*pair) for pair in zip(model.net_g.state_dict().values(), before, strict=True))

@@ -15,13 +15,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from usrda_plugin.compat import apply_seams
 from usrda_plugin.models import non_finite
 from usrda_plugin.models.divergence import TrainingDiverged
 from usrda_plugin.models.guarded_steps import wrong_losses_have_wrong_gradients
 from usrda_plugin.models.non_finite import LOOK_EVERY
-
-apply_seams()
 
 ADAM = {"type": "Adam", "lr": 1e-3, "betas": [0.9, 0.99]}
 ADVERSARIAL = {"optim_d": ADAM, "gan_opt": {"type": "GANLoss", "gan_type": "vanilla", "loss_weight": 0.1}}
@@ -257,6 +254,8 @@ def test_counts_go_on_after_resuming(tmp_path: Path, log: list[str]) -> None:
 PROCESS = """
 import sys
 import torch
+import usrda_plugin
+usrda_plugin.register()
 from tests.models import test_guarded_steps as here
 
 folder, rank = sys.argv[1], int(sys.argv[2])

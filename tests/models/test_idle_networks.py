@@ -10,10 +10,15 @@ import torch
 from torch import nn
 
 from tests.world import World
-from usrda_plugin.method import networks_used
+from usrda_plugin.method import Needs, Objective, loss_name
 from usrda_plugin.models import criteria as criteria_module
-from usrda_plugin.models.criteria import active_terms, log_name
-from usrda_plugin.models.objective import Objective, asking_terms, build_objective, leaves_networks_idle
+from usrda_plugin.models.criteria import (
+    active_terms,
+    asking_terms,
+    build_criteria,
+    leaves_networks_idle,
+    networks_used,
+)
 
 ALL = ("align", "rec", "res", "sty", "idt", "cyc")
 
@@ -21,14 +26,14 @@ ALL = ("align", "rec", "res", "sty", "idt", "cyc")
 @pytest.mark.parametrize(
     ("wanted", "networks"),
     [
-        (("f_s", "f_t"), {"encoder"}),
-        (("y_ss",), {"encoder", "sr_decoder"}),
-        (("x_st",), {"encoder", "lr_decoder"}),
-        (("y_sts",), {"encoder", "sr_decoder", "lr_decoder"}),
+        (("f_s", "f_t"), (True, False, False)),
+        (("y_ss",), (True, True, False)),
+        (("x_st",), (True, False, True)),
+        (("y_sts",), (True, True, True)),
     ],
 )
 def test_the_networks_on_the_way_to_a_tensor_are_used(wanted, networks):
-    assert networks_used(wanted) == networks
+    assert networks_used(Needs.of(*wanted)) == networks
 
 
 @pytest.mark.parametrize(
@@ -76,8 +81,7 @@ def gradients() -> dict[str, set[str]]:
     """By each part's logged name the parameters of the generator that its backward pass reaches."""
     world = World()
     names, parameters = zip(*world.net.named_parameters(), strict=True)
-    step = world.step()
-    losses = Objective((*ALL, "hr", "con", "tea"), world.criteria, {}, (), ()).losses(step)
+    losses = Objective.of((*ALL, "hr", "con", "tea"), world.criteria, {}).generator_losses(world.context())
     reached = {}
     for loss, value in losses.items():
         found = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
@@ -89,7 +93,7 @@ def waits(objective: Objective, gradients: dict[str, set[str]]) -> bool:
     """Whether a backward pass of the objective leaves a parameter without gradient, for which DDP would wait."""
     given = {part: objective.criteria._asdict()[criteria_module.CRITERION_OF_PART[part]] for part in PARTS}
     names = [
-        log_name(term, part)
+        loss_name(term, part)
         for term in objective.terms
         for part in ([part for part in PARTS if given[part] is not None] if term in ("rec", "cyc") else [""])
     ]
@@ -111,7 +115,7 @@ def test_every_choice_of_terms_and_parts_is_told_as_real_gradients_say(
         options["psnr_iter"] = psnr_iter
         if not active_terms(options):
             continue
-        objective = build_objective(options, torch.device("cpu"))
+        objective = Objective.of(active_terms(options), *build_criteria(options, torch.device("cpu")))
         phases = [objective]
         if psnr_iter and objective.pixel_only().terms:  # without any the options are refused
             phases.append(objective.pixel_only())

@@ -39,7 +39,7 @@ def make(folder, *, like_a_gpu=False, **train):
     opt = options(folder, **train)
     opt["network_d_y"] = dict(SPECTRAL)
     model = USRDAModel(copy.deepcopy(opt))
-    model.updates.guard.asynchronous = like_a_gpu
+    model.stepper.guard.asynchronous = like_a_gpu
     return model
 
 
@@ -73,7 +73,7 @@ def spoil(model, term, loss):
     """Let a term's criterion give another loss."""
     criterion = getattr(model.objective.criteria, term)
     criteria = model.objective.criteria._replace(**{term: lambda *images: loss(criterion(*images))})
-    model.objective = model.objective._replace(criteria=criteria)
+    model.phases = model.phases._replace(everything=model.objective._replace(criteria=criteria))
 
 
 class NanGradient(torch.autograd.Function):
@@ -170,7 +170,8 @@ def test_the_one_term_that_is_wrong_is_named_and_not_the_total(tmp_path, told):
 
 def test_a_total_that_overflows_alone_is_named(tmp_path, told):
     model = make(tmp_path)
-    model.objective = model.objective._replace(weights={**model.objective.weights, "l_g_res": float("inf")})
+    objective = model.objective._replace(weights={**model.objective.weights, "l_g_res": float("inf")})
+    model.phases = model.phases._replace(everything=objective)
     step(model, 1, batch(1))
     assert "l_g_total was not finite" in told[0][1]
 
@@ -286,7 +287,7 @@ def test_a_stop_says_where_weights_are_not_finite_themselves(tmp_path):
 
 
 def scaled_by(model, scale):
-    model.updates.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    model.stepper.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
     return model
 
 
@@ -299,7 +300,7 @@ def test_overflows_while_the_scale_adapts_are_counted_and_stop_nothing(tmp_path,
     assert {level for level, _ in told} == {"info"}
     assert "overflowed in half precision" in told[0][1]
     assert model.skipped_state() == {"g": 5, "d": 5}
-    assert model.updates.scaler.get_scale() == 2.0**95
+    assert model.stepper.scaler.get_scale() == 2.0**95
     kept = {name: value for name, value in everything(model).items() if not name[0].isdigit()}
     assert differing(kept, {name: before[name] for name in kept}) == []
 
@@ -352,7 +353,7 @@ def test_a_loss_that_is_not_finite_has_no_gradient_that_is(tmp_path):
     weight = torch.ones(3, requires_grad=True)
     for shift, finite in ((0.0, True), (float("inf"), False), (float("nan"), False)):
         weight.grad = None
-        model.updates.backward(weight.sum() + shift)
+        model.stepper.backward(weight.sum() + shift)
         assert bool(weight.grad.isfinite().any()) is finite
 
 
@@ -377,7 +378,7 @@ for current_iter in range(1, 6):
     if rank == 1 and current_iter == 4:  # the gradient of this loss is finite
         here.spoil(model, "idt", lambda loss: loss + float("inf"))
     here.step(model, current_iter, images)
-    model.objective = sound
+    model.phases = model.phases._replace(everything=sound)
 print(sum(float(value.double().sum()) for value in here.everything(model).values()), model.skipped_state())
 """
 

@@ -1,4 +1,4 @@
-"""Switches change how a step is computed and not what it computes."""
+"""PerformanceOptions change how a step is computed and not what it computes."""
 
 import copy
 from functools import partial
@@ -6,10 +6,10 @@ from functools import partial
 import pytest
 import torch
 
-from tests.models.test_usrda_model import NETWORK, batch, build, options, passes_of, run, state
+from tests.models.test_usrda_model import NETWORK, batch, build, options, run, state
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.models.accumulation import split
-from usrda_plugin.models.performance import Switches, resolve_switches
+from usrda_plugin.models.performance import PerformanceOptions, resolve_performance
+from usrda_plugin.models.stepping import split
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 SAFE = {"channels_last": True, "fused_adam": True, "joint_batches": True}
@@ -26,26 +26,28 @@ def gradients_of(model):
 
 
 def test_on_a_cpu_only_what_keeps_every_bit_is_chosen_unasked():
-    assert resolve_switches({}, CPU) == Switches(gradient_checkpointing="concat")
-    automatic = dict.fromkeys(Switches._fields, "auto")
-    assert resolve_switches(automatic, CPU) == Switches(gradient_checkpointing="concat")
+    assert resolve_performance({}, CPU) == PerformanceOptions(gradient_checkpointing="concat")
+    automatic = dict.fromkeys(PerformanceOptions._fields, "auto")
+    assert resolve_performance(automatic, CPU) == PerformanceOptions(gradient_checkpointing="concat")
 
 
 @pytest.mark.parametrize(("capability", "modern"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
 def test_on_a_gpu_what_is_safe_is_chosen(monkeypatch, capability, modern):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert resolve_switches({}, GPU) == Switches(tf32=modern, gradient_checkpointing="concat", **SAFE)
-    assert resolve_switches({"amp": "auto"}, GPU).amp == (torch.bfloat16 if modern else None)
+    assert resolve_performance({}, GPU) == PerformanceOptions(tf32=modern, gradient_checkpointing="concat", **SAFE)
+    assert resolve_performance({"amp": "auto"}, GPU).amp == (torch.bfloat16 if modern else None)
 
 
 def test_what_is_asked_for_is_taken(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     asked = dict.fromkeys(("channels_last", "tf32", "fused_adam", "joint_batches", "gradient_checkpointing"), False)
-    assert resolve_switches(asked, GPU) == Switches()
-    switches = resolve_switches({"amp": "fp16", "compile": True, "gradient_checkpointing": True, **SAFE}, CPU)
-    assert switches == Switches(torch.float16, compile=True, gradient_checkpointing="block", **SAFE)
-    assert resolve_switches({"amp": False}, GPU).amp is None
-    assert resolve_switches({"compile": True}, CPU) == Switches(compile=True)  # compiled blocks choose what they keep
+    assert resolve_performance(asked, GPU) == PerformanceOptions()
+    switches = resolve_performance({"amp": "fp16", "compile": True, "gradient_checkpointing": True, **SAFE}, CPU)
+    assert switches == PerformanceOptions(torch.float16, compile=True, gradient_checkpointing="block", **SAFE)
+    assert resolve_performance({"amp": False}, GPU).amp is None
+    assert resolve_performance({"compile": True}, CPU) == PerformanceOptions(
+        compile=True
+    )  # compiled blocks choose what they keep
 
 
 # ---------------------------------------------------------------------- the same step
@@ -129,7 +131,7 @@ def kept_bytes(model):
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
-        tensors = model.one_pass(model.objective, model.batch)
+        tensors = model.forward_pass(model.batch, model.objective.needs)
     assert tensors.y_sts.requires_grad
     return sum(kept.values())
 
@@ -154,27 +156,27 @@ def test_half_precision_is_near_and_keeps_full_precision_weights(tmp_path, amp):
 
 
 def test_only_fp16_needs_a_gradient_scaler(tmp_path):
-    scalers = [build(tmp_path, amp=amp).updates.scaler for amp in (False, "bf16", "fp16")]
+    scalers = [build(tmp_path, amp=amp).stepper.scaler for amp in (False, "bf16", "fp16")]
     assert [scaler.is_enabled() for scaler in scalers] == [False, False, True]
 
 
 def test_the_scale_of_gradients_is_saved_and_resumed(tmp_path):
     model = run(build(tmp_path, amp="fp16"), 1)
-    model.updates.scaler.update(1024.0)
+    model.stepper.scaler.update(1024.0)
     model.save(0, 1)
     resumed = build(tmp_path, amp="fp16")
     resumed.resume_training(torch.load(tmp_path / "1.state", weights_only=True))
-    assert resumed.updates.scaler.get_scale() == 1024.0
+    assert resumed.stepper.scaler.get_scale() == 1024.0
     build(tmp_path).resume_training(torch.load(tmp_path / "1.state", weights_only=True))  # full precision goes on too
 
 
 def test_a_gradient_that_overflows_is_skipped_and_the_scale_halved(tmp_path):
     model = build(tmp_path, amp="fp16")
-    model.updates.scaler = torch.amp.GradScaler("cpu", init_scale=1e30)
+    model.stepper.scaler = torch.amp.GradScaler("cpu", init_scale=1e30)
     before = state(model.net_g)
     run(model, 1)
     assert all(torch.equal(before[name], value) for name, value in model.net_g.state_dict().items())
-    assert model.updates.scaler.get_scale() == pytest.approx(5e29)
+    assert model.stepper.scaler.get_scale() == pytest.approx(5e29)
 
 
 @pytest.mark.parametrize("amp", [False, "fp16"])
@@ -257,16 +259,20 @@ def test_a_batch_is_cut_into_equal_parts_in_order():
 def test_accumulated_critics_look_at_passes_without_a_graph(tmp_path):
     model = build(tmp_path, gradient_accumulation_steps=2)
     model.feed_data(batch())
-    passes = passes_of(model)
-    assert [tensors.y_ss.requires_grad for _, tensors in passes.for_critics(())] == [False, False]
-    assert [tensors.y_ss.requires_grad for _, tensors in passes.for_generator(model.net_g)] == [True, True]
+    passes = model.harness.forward(lambda part: model.forward_pass(part, model.objective.needs), model.batch)
+    for with_gradient in (False, True):
+        found = passes.passes([model.net_g], with_gradient=with_gradient)
+        assert [tensors.y_ss.requires_grad for _, tensors in found] == [with_gradient] * 2
 
 
 def test_a_resting_generator_builds_no_graph(tmp_path):
     model = build(tmp_path, net_d_init_iters=1)
     model.feed_data(batch())
-    assert not model.one_pass(model.objective_at(1), model.batch).y_ss.requires_grad
-    assert model.one_pass(model.objective_at(2), model.batch).y_ss.requires_grad
+    made = []
+    model.net_g.sr_decoder.register_forward_hook(lambda _m, _args, image: made.append(image.requires_grad))
+    for current_iter in (1, 2):
+        model.optimize_parameters(current_iter)
+    assert made == [False, False, True, True]  # y_ss and y_sts of each
 
 
 def norm_of(parameters):

@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 
-from tests.models.test_usrda_model import ALL_LOSSES, CRITIC, DATA, TERMS, batch, changed, passes_of, run, state
+from tests.models.test_usrda_model import ALL_LOSSES, CRITIC, DATA, TERMS, batch, changed, run, state, step_of
 from tests.models.test_usrda_model import options as paper_options
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.models.objective import asking_terms, leaves_networks_idle
+from usrda_plugin.models.criteria import asking_terms, leaves_networks_idle
 
 LSGAN = {"type": "GANLoss", "gan_type": "lsgan", "loss_weight": 0.3}
 PAIRS = {"type": "USRDARelativisticLoss", "r1_weight": 0.2, "r2_weight": 0.4, "loss_weight": 0.3}
@@ -67,7 +67,7 @@ def test_least_squares_ask_no_critic_for_real_images_in_the_generators_half(tmp_
         for critic in model.critics.values():
             critic.register_forward_hook(lambda *_, called=called: called.append(1))
         model.feed_data(batch())
-        model.step_generator(model.objective, passes_of(model))
+        step_of(model, "g")
         counts[name] = len(called)
     assert counts == {"labels": 6, "pairs": 6 + 3}  # f_s f_t x_st y_ss y_sts y_tt, and x_t y_s y_s
 
@@ -76,7 +76,7 @@ def test_gradients_are_those_of_the_textbook(tmp_path):
     model = build(tmp_path, **HR, **CON, **TEA, rec_opt=None, cyc_opt=None, res_opt=None, sty_opt=None, idt_opt=None)
     model.feed_data(batch())
     torch.manual_seed(5)
-    lesson = model.lessons(model.objective)
+    lesson = model.with_pseudo_labels(model.objective)
     textbook = copy.deepcopy(model.net_g)
     e, g_sr = textbook.encoder, textbook.sr_decoder
     d_f, d_h, (x_s, _, x_t, *_) = model.critics["f"], model.critics["h"], model.batch
@@ -92,7 +92,7 @@ def test_gradients_are_those_of_the_textbook(tmp_path):
     )
     total.backward()
     model.batch = lesson
-    model.step_generator(model.objective, passes_of(model))
+    step_of(model, "g")
     for ours, theirs in zip(model.net_g.parameters(), textbook.parameters(), strict=True):
         if theirs.grad is not None:
             torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
@@ -124,7 +124,7 @@ def test_half_precision_is_near_and_penalties_are_in_full(tmp_path, amp):
     seen = []
     model.critics["t"].register_forward_hook(lambda _m, args, out: seen.append((args[0].dtype, out.dtype)))
     model.feed_data(batch())
-    model.step_critics(model.objective, passes_of(model))
+    step_of(model, "d")
     assert seen == [(torch.float32, torch.float32)] * 2
 
 

@@ -1,14 +1,13 @@
 """USRDAModel: the step, its phases, what it logs, what it saves and starts from."""
 
 import copy
-from functools import partial
 
 import pytest
 import torch
 
+from usrda_plugin.method import Critics, training_step
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.models.accumulation import Passes
-from usrda_plugin.models.image_grid import strips
+from usrda_plugin.models.image_grid import image_grids
 
 NETWORK = {
     "type": "USRDANet", "scale": 2, "encoder": "rrdb", "num_feat": 4, "num_block": 2, "num_grow_ch": 2,
@@ -66,8 +65,17 @@ def run(model, iterations, first=1, **options):
     return model
 
 
-def passes_of(model):
-    return Passes(partial(model.one_pass, model.objective), model.batch, model.micro_batches)
+def step_of(model, player):
+    """The step of the generator ("g") or of the critics ("d") alone, by all terms."""
+
+    class Alone:
+        forward = model.harness.forward
+
+        def descend(self, who, passes, loss_of):
+            return model.harness.descend(who, passes, loss_of) if who == player else {}
+
+    critics = Critics(**{name: model.critics[name] for name in model.objective.critics})
+    return training_step(model.forward_pass, critics, model.objective, model.batch, Alone())
 
 
 def state(network):
@@ -101,7 +109,7 @@ def test_a_step_moves_all_six_networks(tmp_path):
 def test_the_generators_step_leaves_no_gradient_in_the_critics(tmp_path):
     model = build(tmp_path)
     model.feed_data(batch())
-    model.step_generator(model.objective, passes_of(model))
+    step_of(model, "g")
     assert all(p.grad is None for critic in model.critics.values() for p in critic.parameters())
     assert all(p.requires_grad for critic in model.critics.values() for p in critic.parameters())
 
@@ -128,7 +136,7 @@ def test_the_generators_gradients_are_those_of_the_textbook_schedule(tmp_path):
         + 1.0 * against_y_s(g_sr(e(g_t(e(x_s)))))
     )
     total.backward()
-    model.step_generator(model.objective, passes_of(model))
+    step_of(model, "g")
     for ours, theirs in zip(model.net_g.parameters(), textbook.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
 
@@ -167,7 +175,7 @@ def test_a_term_whose_critic_is_not_in_the_options_is_an_error(tmp_path):
 
 
 def test_no_term_at_all_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="no term has a weight"):
+    with pytest.raises(ValueError, match="no term of USR-DA has a weight"):
         build(tmp_path, **dict.fromkeys(TERMS))
 
 
@@ -228,7 +236,7 @@ def test_gradient_norms_are_logged_on_request(tmp_path):
 
 def test_logging_waits_for_the_device_only_when_the_log_is_read(tmp_path, monkeypatch):
     model = build(tmp_path, fused_adam=True)
-    model.updates.guard.asynchronous = True  # as on a GPU
+    model.stepper.guard.asynchronous = True  # as on a GPU
     model.feed_data(batch())
     for optimizer in model.optimizers:
         optimizer.step = lambda: None  # Adam counts its steps on the host, which waits for nothing
@@ -306,7 +314,7 @@ def test_weights_of_another_network_are_refused_naming_file_and_keys(tmp_path):
 def test_strips_show_each_network_at_work(tmp_path):
     model = build(tmp_path)
     model.feed_data(batch())
-    pictures = strips(model.net_g, model.batch, shown=2)
+    pictures = image_grids(model.net_g, model.batch, shown=2)
     assert {name: tuple(picture.shape) for name, picture in pictures.items()} == {
         "target: x_t, x_tt, y_tt": (3, 2 * 16, 3 * 16),
         "source: x_s, x_st, y_sts, y_s": (3, 2 * 16, 4 * 16),

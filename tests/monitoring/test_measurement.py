@@ -10,7 +10,7 @@ from basicsr.losses.gan_loss import GANLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from usrda_plugin.method import Pass, one_pass
+from usrda_plugin.method import Needs, Networks, Pass, forward_pass
 from usrda_plugin.monitoring.crops import Crops
 from usrda_plugin.monitoring.measurement import Judge, measure
 
@@ -27,7 +27,7 @@ class Known(nn.Module):
         self.bias, self.noise = bias, noise
         self.encoder = SimpleNamespace(shrink=1)
         self.lr_decoder = SimpleNamespace(noise_ch=noise_ch)
-        self.networks = {"encoder": lambda x: x, "sr_decoder": self.enlarge, "renderer": self.render}
+        self.networks = Networks(lambda x: x, self.enlarge, self.render, self.render)
 
     def enlarge(self, x: Tensor) -> Tensor:
         return F.interpolate(x, scale_factor=2, mode="bicubic", antialias=True) + self.bias * LEVEL
@@ -35,8 +35,8 @@ class Known(nn.Module):
     def render(self, x: Tensor) -> Tensor:
         return x + self.noise * LEVEL * torch.randn_like(x[:, :1])
 
-    def forward(self, x_s: Tensor, x_t: Tensor, wanted: tuple[str, ...]) -> Pass:
-        return one_pass(self.networks, x_s, x_t, wanted)
+    def forward(self, x_s: Tensor, x_t: Tensor, needs: Needs) -> Pass:
+        return forward_pass(self.networks, x_s, x_t, needs)
 
 
 class Mean(nn.Module):

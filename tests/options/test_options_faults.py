@@ -201,6 +201,17 @@ UNPAIRED = [
     ("network_g:scale=5", "network_g", "expected scale 1, 2, 3 or 4, found 5"),
     ("network_g:noise_ch='one'", "network_g.noise_ch", "integer"),
     ("train:align_opt:gan_type=hinge", "train.align_opt.gan_type", "'lsgan' or 'vanilla'"),
+    ("train:align_opt={type: GANLoss, gan_type: hinge}", "train.align_opt.gan_type", "so it cannot align"),
+    (
+        "train={psnr_iter: 1, align_opt: {type: USRDAAlignLoss}}",
+        "train.psnr_iter",
+        "res_opt, for this phase; found neither",
+    ),
+    (
+        "train:perceptual_opt={type: USRDAPerceptualLoss, layer_weights: {conv5_4: 1}, style_weight: 2}",
+        "train.perceptual_opt.style_weight",
+        "USR-DA has no style part",
+    ),
     ("train:gan_opt:gan_type=lsgn", "train.gan_opt.gan_type", "did you mean 'lsgan'?"),
     ("train:rec_opt:type=L1Loss", "train.rec_opt.type", "unknown key"),
     ("datasets:train:dataroot_traget=a", "datasets.train.dataroot_traget", "did you mean 'dataroot_target'?"),

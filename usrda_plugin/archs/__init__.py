@@ -2,7 +2,6 @@
 
 import usrda_plugin.before_basicsr  # noqa: F401
 from usrda_plugin.archs.bicubic import USRDABicubic
-from usrda_plugin.archs.critic import USRDADiscriminator
-from usrda_plugin.archs.networks import USRDANet
+from usrda_plugin.archs.networks import USRDADiscriminator, USRDANet
 
 __all__ = ["USRDABicubic", "USRDADiscriminator", "USRDANet"]

@@ -1,23 +1,23 @@
-"""``USRDANet``: the encoder and the two decoders in one registered network."""
+"""The registered networks: ``USRDANet``, the encoder and the two decoders in one, and its critics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm as normalised
 
-from usrda_plugin.archs.decoder import Decoder
-from usrda_plugin.archs.encoder import ConvEncoder, RRDBEncoder, TrunkEncoder
-from usrda_plugin.method import ABSENT, Pass, joint_pass, one_pass
-from usrda_plugin.method.passes import PAPER
+from usrda_plugin.archs.parts import ConvEncoder, Decoder, RRDBEncoder, TrunkEncoder
+from usrda_plugin.method import PAPER, VIEWS, Needs, Networks, Pass, View, batched_forward_pass, forward_pass
 from usrda_plugin.weights import fit_parts
 
 EncoderKind = Literal["conv", "rrdb", "trunk"]
 SCALES = (1, 2, 3, 4)
+WIDEST = 8  # a critic's channels grow with each halving, up to this multiple of num_feat
 
 
 @ARCH_REGISTRY.register()
@@ -99,32 +99,32 @@ class USRDANet(nn.Module):
         self,
         x: Tensor,
         x_t: Tensor | None = None,
-        wanted: Collection[str] | None = None,
+        needs: Needs | None = None,
         joint: bool = False,
-        x_tp: Tensor = ABSENT,
+        x_tp: Tensor | None = None,
     ) -> Tensor | Pass:
-        """The SR image of ``x``, or, where a target batch or a list of wanted tensors is given, one training pass.
+        """Super-resolve ``x``, or, where a target batch or ``needs`` is given, make one forward pass of the training.
 
         Args:
             x: (B, num_in_ch, h, w), RGB in [0, 1], any size; in training the source batch x_s.
             x_t: the target batch, same shape.
-            wanted: the tensors that the active terms read (fields of ``Pass``); default: the paper's seven.
+            needs: the tensors that the active terms read; default: the paper's seven.
             joint: let source and target go through their networks as one batch.
-            x_tp: the target batch perturbed, same shape, where ``wanted`` needs it.
+            x_tp: the target batch perturbed, same shape, where it is needed.
 
         Returns:
             (B, num_out_ch, scale*h, scale*w), or a ``Pass``.
         """
-        if x_t is None and wanted is None:
+        if x_t is None and needs is None:
             return self.super_resolve(x)
-        compute = joint_pass if joint else one_pass
-        return compute(self.networks, x, ABSENT if x_t is None else x_t, PAPER if wanted is None else wanted, x_tp)
+        compute = batched_forward_pass if joint else forward_pass
+        return compute(self.networks, x, x_t, PAPER if needs is None else needs, x_tp)
 
     @property
-    def networks(self) -> dict[str, Callable[[Tensor], Tensor]]:
-        """E, G_SR, G_t and the renderer, by the names that the pass calls them."""
-        parts = {"encoder": self.encoder, "sr_decoder": self.sr_decoder, "lr_decoder": self.lr_decoder}
-        return {**parts, "renderer": self._render if self.lr_decoder.noise_ch else self.lr_decoder}
+    def networks(self) -> Networks:
+        """E, G_SR, G_t, and G_t with its noise drawn."""
+        noisy = self._render if self.lr_decoder.noise_ch else self.lr_decoder
+        return Networks(self.encoder, self.sr_decoder, self.lr_decoder, noisy)
 
     def _render(self, features: Tensor) -> Tensor:
         return self.lr_decoder(features, self.lr_decoder.draw_noise(features))
@@ -159,3 +159,52 @@ class USRDANet(nn.Module):
         """
         what = part or f"USRDANet with encoder {self.kind!r}, scale {self.scale}"
         return fit_parts(self.state_dict(), content, param_key, part, what)
+
+
+@ARCH_REGISTRY.register()
+class USRDADiscriminator(nn.Module):
+    """A PatchGAN critic without batch norm: any patch size, one answer per neighbourhood.
+
+    (B, num_in_ch, H, W) to (B, 1, H / 2^num_down, W / 2^num_down); an answer is a real number, its label 0 or 1.
+    Batch norm would normalise the very shift between the domains away, hence none.
+
+    Args:
+        num_in_ch: channels of what it judges: ``num_feat`` of USRDANet for D_f, 3 for D_t and D_y.
+        num_feat: channels of the first layer.
+        num_down: halvings of the resolution; each doubles the size of the neighbourhood judged.
+        view: what it may look at: "rgb" (all), "luma", or the high band of either, "rgb_high" and "luma_high" (blur and
+            noise, but hardly content; without colour noise in "luma_high").
+        spectral_norm: bound the Lipschitz constant of each layer by 1.
+
+    Raises:
+        ValueError: an unknown view, or a view of luma for what is not an RGB image.
+    """
+
+    def __init__(
+        self, num_in_ch: int = 3, num_feat: int = 64, num_down: int = 3, view: View = "rgb", spectral_norm: bool = False
+    ) -> None:
+        super().__init__()
+        if view not in VIEWS:
+            raise ValueError(f"USRDADiscriminator: expected view {', '.join(map(repr, VIEWS))}, found {view!r}")
+        if view != "rgb" and num_in_ch != 3:
+            raise ValueError(
+                f"USRDADiscriminator: view {view!r} needs num_in_ch: 3 (RGB), found num_in_ch: {num_in_ch}"
+            )
+        self.view = None if view == "rgb" else VIEWS[view]
+
+        def conv(in_ch: int, out_ch: int, kernel: int = 3, stride: int = 1) -> nn.Module:
+            layer = nn.Conv2d(in_ch, out_ch, kernel, stride, padding=1)
+            return normalised(layer) if spectral_norm else layer
+
+        width = num_feat
+        seen_ch = 1 if view in ("luma", "luma_high") else num_in_ch
+        layers: list[nn.Module] = [conv(seen_ch, width), nn.LeakyReLU(0.2, True)]
+        for _ in range(num_down):
+            wider = min(2 * width, WIDEST * num_feat)
+            layers += [conv(width, wider, kernel=4, stride=2), nn.LeakyReLU(0.2, True)]
+            layers += [conv(wider, wider), nn.LeakyReLU(0.2, True)]
+            width = wider
+        self.layers = nn.Sequential(*layers, conv(width, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x if self.view is None else self.view(x))

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 from rich.console import Console
 
-from usrda_plugin.compat import seam_states
+from usrda_plugin.compat import patch_states
 from usrda_plugin.compat.plugins import PluginError, find_plugins, load_plugins
 from usrda_plugin.losses import find_vgg_weights
 from usrda_plugin.metrics.alexnet import REMEDY, find_alexnet_weights, place_in_cache
@@ -30,7 +30,7 @@ PACKAGES = (
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Print versions, device, plugins, the weights of VGG and AlexNet, the environment and the seams."""
+    """Print versions, device, plugins, the weights of VGG and AlexNet, the environment and the patches."""
     # long paths and messages stay on one line each, to be copied and searched
     console = Console(soft_wrap=True, highlight=False)
     for title, rows in (
@@ -41,8 +41,8 @@ def run(chosen: argparse.Namespace) -> None:
         ("LPIPS", [("AlexNet weights", describe_alexnet())]),
         ("Environment", describe_environment()),
         (
-            "Seams: what is mended in BasicSR",
-            [(seam.name, f"{state:<14}{seam.fault}") for seam, state in seam_states()],
+            "Patches: what is mended in BasicSR",
+            [(patch.name, f"{state:<14}{patch.fault}") for patch, state in patch_states()],
         ),
     ):
         console.print(f"[bold]{title}[/bold]")

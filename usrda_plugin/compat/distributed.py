@@ -1,32 +1,33 @@
-"""Seams for training with several processes."""
+"""Patches for training by several processes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from importlib import import_module
 from math import isfinite
 from typing import Any
 
 import torch
 import torch.distributed
+from basicsr.models.base_model import BaseModel
+from basicsr.utils import dist_util
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from usrda_plugin.compat.record import mentions, replace, replace_everywhere
+from usrda_plugin.patch import mentions, patch, replace, replace_everywhere
 
 ENVIRONMENT = "USRDA_DIST_TIMEOUT"
-PATIENCE = 10
+DEFAULT_TIMEOUT = 10
 """Minutes: torch's own choice for nccl, instead of the 30 for gloo. All that one process does alone takes less."""
 
 
-def patience() -> timedelta:
-    """How long a process waits for the others before it gives up: $USRDA_DIST_TIMEOUT in minutes, or PATIENCE.
+def process_timeout() -> timedelta:
+    """How long a process waits for the others: $USRDA_DIST_TIMEOUT in minutes, or ``DEFAULT_TIMEOUT``.
 
     Raises ValueError where the variable is no such number.
     """
-    text = os.environ.get(ENVIRONMENT) or str(PATIENCE)
+    text = os.environ.get(ENVIRONMENT) or str(DEFAULT_TIMEOUT)
     try:
         minutes = float(text)
     except ValueError:
@@ -36,16 +37,30 @@ def patience() -> timedelta:
     return timedelta(minutes=minutes)
 
 
+@patch(
+    "start_processes",
+    "several processes on the CPU: rank % 0; workers are forced to spawn and import torch anew in each epoch",
+)
 def start_processes_on_any_device() -> bool:
     """Join the process group with gloo where there is no GPU, and leave the start method of workers alone."""
-    dist_util = import_module("basicsr.utils.dist_util")
     if not mentions(dist_util.init_dist, "set_start_method") and not mentions(dist_util._init_dist_pytorch, "cuda"):
         return False
     return replace_everywhere(dist_util, "init_dist", lambda original: _init_dist)
 
 
 def _init_dist(launcher: str, backend: str = "nccl", **kwargs: Any) -> None:
-    dist_util = import_module("basicsr.utils.dist_util")
+    _check_launcher(launcher)
+    if launcher == "slurm":
+        dist_util._init_dist_slurm(backend, **kwargs)  # which takes no timeout
+    elif torch.cuda.is_available():
+        _check_gpus()
+        dist_util._init_dist_pytorch(backend, timeout=process_timeout(), **kwargs)
+    else:
+        torch.distributed.init_process_group(backend="gloo", timeout=process_timeout(), **kwargs)
+
+
+def _check_launcher(launcher: str) -> None:
+    """Raise ValueError where the process was not started as its launcher starts it."""
     if launcher not in ("pytorch", "slurm"):
         raise ValueError(f"expected the launcher pytorch or slurm, found {launcher!r}")
     if launcher == "pytorch" and "RANK" not in os.environ:
@@ -57,13 +72,6 @@ def _init_dist(launcher: str, backend: str = "nccl", **kwargs: Any) -> None:
         raise ValueError(
             "--launcher slurm needs a GPU for each process; on CPU start with torchrun, --launcher pytorch"
         )
-    if launcher == "slurm":
-        dist_util._init_dist_slurm(backend, **kwargs)  # which takes no timeout
-    elif torch.cuda.is_available():
-        _check_gpus()
-        dist_util._init_dist_pytorch(backend, timeout=patience(), **kwargs)
-    else:
-        torch.distributed.init_process_group(backend="gloo", timeout=patience(), **kwargs)
 
 
 def _check_gpus() -> None:
@@ -76,9 +84,14 @@ def _check_gpus() -> None:
         )
 
 
+@patch(
+    "wrap_networks",
+    "DistributedDataParallel is given a GPU where there is none, refuses a network without parameters, and in each"
+    " pass overwrites buffers that the pass before needs for its backward pass",
+)
 def wrap_networks_on_any_device() -> bool:
     """Wrap a network for training by several processes on any device; its buffers are copied once, at the start."""
-    return replace(import_module("basicsr.models.base_model").BaseModel, "model_to_device", _with_own_buffers)
+    return replace(BaseModel, "model_to_device", _with_own_buffers)
 
 
 def _with_own_buffers(original: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
@@ -88,15 +101,15 @@ def _with_own_buffers(original: Callable[..., nn.Module]) -> Callable[..., nn.Mo
         if not any(parameter.requires_grad for parameter in net.parameters()):
             return net.to(self.device)  # nothing to exchange, which DistributedDataParallel refuses
         if self.device.type != "cpu":
-            return without_copies(original(self, net))
+            return _without_copies(original(self, net))
         find_unused = self.opt.get("find_unused_parameters", False)
-        return without_copies(DistributedDataParallel(net.to(self.device), find_unused_parameters=find_unused))
+        return _without_copies(DistributedDataParallel(net.to(self.device), find_unused_parameters=find_unused))
 
     return model_to_device
 
 
-def without_copies(wrapped: nn.Module) -> nn.Module:
-    """Without the copy of the first process's buffers that DistributedDataParallel makes before each pass.
+def _without_copies(wrapped: nn.Module) -> nn.Module:
+    """Leave out the copy of the first process's buffers that DistributedDataParallel makes before each pass.
 
     It writes into buffers that an earlier pass may still need for its backward pass: a critic has two or three passes
     before one. And nobody needs it. The vectors of a spectral norm depend on the weights and on the number of passes

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
 
-from usrda_plugin.compat import apply_seams
+from usrda_plugin.compat import apply_patches
 
 GROUP = "basicsr.plugins"
-# importing them registers what they have
-OURS = ("usrda_plugin.archs", "usrda_plugin.data", "usrda_plugin.losses", "usrda_plugin.metrics", "usrda_plugin.models")
 
 
 class PluginError(ValueError):
@@ -22,9 +20,10 @@ class PluginError(ValueError):
 
 def register_ours() -> None:
     """Mend BasicSR for today's libraries and register our classes with it; a second call does nothing."""
-    for floor in OURS:
-        import_module(floor)
-    apply_seams()
+    # importing them registers what they have
+    from usrda_plugin import archs, data, losses, metrics, models  # noqa: F401
+
+    apply_patches()
 
 
 def find_plugins() -> list[EntryPoint]:
@@ -39,9 +38,9 @@ def load_plugins(modules: Sequence[str] = ()) -> list[str]:
     """
     register_ours()
     for entry in find_plugins():
-        _load(f"{entry.name} ({GROUP}: {entry.value})", lambda entry=entry: _call(entry.load()))  # type: ignore[misc]
+        _load(f"{entry.name} ({GROUP}: {entry.value})", partial(_enter, entry))
     for module in modules:
-        _load(f"{module} (--plugin)", lambda module=module: _import(module))  # type: ignore[misc]
+        _load(f"{module} (--plugin)", partial(_import, module))
     return [*(entry.name for entry in find_plugins()), *modules]
 
 
@@ -54,7 +53,8 @@ def _load(name: str, load: Callable[[], object]) -> None:
         ) from error
 
 
-def _call(plugin: Any) -> None:
+def _enter(entry: EntryPoint) -> None:
+    plugin = entry.load()
     if callable(plugin):
         plugin()
 

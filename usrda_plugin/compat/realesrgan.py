@@ -1,48 +1,47 @@
-"""Seams for Real-ESRGAN's models, whose degradations are written for a GPU alone."""
+"""Patches for Real-ESRGAN's models, whose degradations are written for a GPU alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 import torch
+from basicsr.data import degradations
+from basicsr.models.realesrgan_model import RealESRGANModel
+from basicsr.models.realesrnet_model import RealESRNetModel
+from basicsr.utils import DiffJPEG, USMSharp, get_root_logger, img_process_util
 
-from usrda_plugin.compat.record import mentions, replace, replace_everywhere
+from usrda_plugin.archs.sides import mirrored
+from usrda_plugin.patch import mentions, patch, replace, replace_everywhere
+
+MODELS = (RealESRGANModel, RealESRNetModel)
 
 
+@patch("realesrgan_device", "Real-ESRGAN's models call .cuda() without asking")
 def degrade_on_any_device() -> bool:
     """Put Real-ESRGAN's JPEG simulator, sharpener and pool of pairs on the device of the run."""
-    needing = [model for model in _models() if mentions(model.__init__, "cuda")]
+    needing = [model for model in MODELS if mentions(model.__init__, "cuda")]
     for model in needing:
         replace(model, "__init__", partial(_init_on_device, model))
         replace(model, "_dequeue_and_enqueue", _with_pool_on_device)
     return bool(needing)
 
 
+@patch("realesrgan_pool", "Real-ESRGAN's pool of training pairs is not saved: a resumed run fills it anew")
 def keep_pool() -> bool:
     """Let Real-ESRGAN's models say what their pool of pairs holds, and go on with it."""
-    for model in _models():
+    for model in MODELS:
         model.pool_state, model.restore_pool = _pool_state, _restore_pool
     return True
 
 
-def _models() -> list[Any]:
-    return [
-        import_module("basicsr.models.realesrgan_model").RealESRGANModel,
-        import_module("basicsr.models.realesrnet_model").RealESRNetModel,
-    ]
-
-
 def _init_on_device(model: Any, original: Callable[..., None]) -> Callable[..., None]:
-    utils = import_module("basicsr.utils")
-
     def __init__(self: Any, opt: dict[str, Any]) -> None:
         super(model, self).__init__(opt)
-        self.jpeger = utils.DiffJPEG(differentiable=False).to(self.device)
-        self.usm_sharpener = utils.USMSharp().to(self.device)
+        self.jpeger = DiffJPEG(differentiable=False).to(self.device)
+        self.usm_sharpener = USMSharp().to(self.device)
         self.queue_size = opt.get("queue_size", 180)
 
     return __init__
@@ -85,7 +84,7 @@ def _fill_again(self: Any) -> None:
     pools, filled = _images_of(self), len(state["lr"])
     fits = all(state[name].shape[1:] == images.shape[1:] for name, images in pools.items())
     if not fits or state["size"] != self.queue_size or filled % len(self.lq):
-        import_module("basicsr.utils").get_root_logger().warning(
+        get_root_logger().warning(
             "The pool of training pairs begins anew: it was saved with another queue_size, batch or size of images."
         )
         return
@@ -109,9 +108,13 @@ def _unpacked(images: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return images.to(dtype) / 255 if images.dtype == torch.uint8 else images
 
 
+@patch(
+    "sinc_kernel",
+    "prefetch_mode: cpu: its thread warns of a division by zero at the centre of a kernel, which is set afterwards",
+)
 def make_sinc_kernels_quietly() -> bool:
     """Make a sinc kernel without the warning about its centre, whose value BasicSR sets afterwards."""
-    return replace_everywhere(import_module("basicsr.data.degradations"), "circular_lowpass_kernel", _without_warning)
+    return replace_everywhere(degradations, "circular_lowpass_kernel", _without_warning)
 
 
 def _without_warning(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -122,16 +125,20 @@ def _without_warning(original: Callable[..., Any]) -> Callable[..., Any]:
     return circular_lowpass_kernel
 
 
+@patch(
+    "filter_layout",
+    "filter2D views tensors that are not contiguous, and refuses images of half its kernel's size",
+)
 def filter_any_layout() -> bool:
     """Let ``filter2D`` take images in any memory layout and of any size, mirrored as often as the kernel is larger."""
-    return replace_everywhere(import_module("basicsr.utils.img_process_util"), "filter2D", _filtering_all)
+    return replace_everywhere(img_process_util, "filter2D", _filtering_all)
 
 
 def _filtering_all(original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     def filter_2d(img: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
         (height, width), reach = img.shape[-2:], kernel.shape[-1] // 2
         if min(height, width) <= reach:
-            img = import_module("usrda_plugin.archs.sides").mirrored(img, max(height, width) + reach)
+            img = mirrored(img, max(height, width) + reach)
         return original(img.contiguous(), kernel.contiguous())[..., :height, :width]
 
     return filter_2d

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from usrda_plugin.method.step import Critic, Relativistic
+from usrda_plugin.method.context import Critic, Relativistic
 
 
-def outdone(winner: Tensor, loser: Tensor) -> Tensor:
+def relativistic_loss(winner: Tensor, loser: Tensor) -> Tensor:
     """softplus(loser - winner), averaged: answers of any shape, pair by pair and place by place; 0 is the ideal."""
     return F.softplus(_full_precision(loser) - _full_precision(winner)).mean()
 
 
-def squared_slope(answers: Tensor, image: Tensor) -> Tensor:
+def zero_centered_gradient_penalty(answers: Tensor, image: Tensor) -> Tensor:
     """|grad of the sum of answers by the image|^2 for each answer; differentiable.
 
     For a critic that gives an image one answer it is the paper's; a patch critic's does not grow with the image.
@@ -26,7 +26,7 @@ def squared_slope(answers: Tensor, image: Tensor) -> Tensor:
     return slope.square().sum() / answers.numel()
 
 
-def judge_in_pairs(
+def rpgan_critic_loss(
     critic: Critic, criterion: Relativistic, real: Tensor, fakes: list[Tensor]
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """The critic's loss and its answers to real and fakes: each real shall outdo its fake, and slopes shall be small.
@@ -48,7 +48,7 @@ def _answer(critic: Critic, image: Tensor, weight: float) -> tuple[Tensor, Tenso
         return answers, answers.new_zeros(())
     seen.requires_grad_()
     answers = critic(seen)
-    return answers, weight / 2 * squared_slope(answers, seen)
+    return answers, weight / 2 * zero_centered_gradient_penalty(answers, seen)
 
 
 def _full_precision(image: Tensor) -> Tensor:

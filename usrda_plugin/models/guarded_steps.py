@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from usrda_plugin.models.finite_weights import Networks
-from usrda_plugin.models.non_finite import NonFiniteGuard
+from usrda_plugin.models.non_finite import Networks, NonFiniteGuard
 from usrda_plugin.models.stepping import (
     Log,
     Remembered,

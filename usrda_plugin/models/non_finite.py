@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 from basicsr.utils import get_root_logger
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from usrda_plugin.models.divergence import (
     Count,
@@ -22,11 +23,13 @@ from usrda_plugin.models.divergence import (
     remedies,
     skip_warning,
 )
-from usrda_plugin.models.finite_weights import Networks, wrong_weights
 
 LOOK_EVERY = 16
 MAX_SKIPPED = 100
 _MOST_NAMES = 62  # bits of an int64
+
+Networks = Mapping[str, nn.Module]
+"""Bare networks by their names on the disk, such as net_g."""
 
 
 class NonFiniteGuard:
@@ -189,3 +192,30 @@ def _ask(record: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
     event = torch.cuda.Event()
     event.record()
     return copy, event
+
+
+@torch.no_grad()
+def wrong_weights(network: nn.Module) -> list[str]:
+    """The names of a network's parameters that are not finite, and of its buffers with nan; one look at the device.
+
+    A buffer may well hold an infinity, such as a mask.
+    """
+    parameters = {name: value for name, value in network.named_parameters() if value.numel()}
+    buffers = {name: value for name, value in network.named_buffers() if value.numel() and value.is_floating_point()}
+    largest = torch._foreach_norm([*parameters.values(), *buffers.values()], float("inf"))
+    if not largest:
+        return []
+    values = torch.stack([value.float() for value in largest])
+    wrong = torch.cat([~values[: len(parameters)].isfinite(), values[len(parameters) :].isnan()]).tolist()
+    return [name for name, is_wrong in zip((*parameters, *buffers), wrong, strict=True) if is_wrong]
+
+
+@torch.no_grad()
+def has_finite_moments(optimizer: Optimizer) -> bool:
+    """Whether all that an optimizer remembers of its parameters is finite."""
+    by_device: dict[torch.device, list[Tensor]] = {}
+    for value in (value for state in optimizer.state.values() for value in state.values()):
+        if isinstance(value, Tensor) and value.numel() and value.is_floating_point():
+            by_device.setdefault(value.device, []).append(value)
+    largest = (torch._foreach_norm(values, float("inf")) for values in by_device.values())
+    return all(bool(torch.stack([value.float() for value in norms]).isfinite().all()) for norms in largest)

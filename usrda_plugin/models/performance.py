@@ -8,7 +8,7 @@ import torch
 from basicsr.archs.rrdbnet_arch import RRDB
 from torch import nn
 
-from usrda_plugin.archs.blocks import Blocks, Checkpointing
+from usrda_plugin.archs.parts import Blocks, Checkpointing
 from usrda_plugin.compiling import keep_compiled_code_private
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -20,7 +20,7 @@ COMPILED_CONCAT = (
 FUSED = ("Adam", "AdamW")
 
 
-class Switches(NamedTuple):
+class PerformanceOptions(NamedTuple):
     """How a step is computed; ``docs/performance.md`` has what each gives.
 
     ``amp`` is the type of autocast (None: float32 throughout); ``joint_batches`` sends source and target through
@@ -61,7 +61,7 @@ class Switches(NamedTuple):
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.tf32
 
 
-def resolve_switches(train_opt: dict[str, Any], device: torch.device) -> Switches:
+def resolve_performance(train_opt: dict[str, Any], device: torch.device) -> PerformanceOptions:
     """The switches that the ``train`` options ask for; ``auto``, which is also what no word means, is chosen here.
 
     On a CPU auto takes only what leaves every bit as it is, on a GPU also what adds up in another order. Compiling and
@@ -78,7 +78,7 @@ def resolve_switches(train_opt: dict[str, Any], device: torch.device) -> Switche
     amp = train_opt.get("amp")
     if amp == "auto":
         amp = "bf16" if modern else None
-    return Switches(
+    return PerformanceOptions(
         amp=HALF.get(amp) if amp else None,
         channels_last=asked("channels_last"),
         tf32=asked("tf32"),

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from usrda_plugin.method import CRITIC_TERMS, TERMS, Batch
+from usrda_plugin.method import CRITIC_TERMS, TERMS, Batch, Critics, LossContext, Objective
 from usrda_plugin.method.modes import at_rest
-from usrda_plugin.models.objective import Objective
+from usrda_plugin.models.criteria import CRITIC_BLOCKS
 
 
 @torch.no_grad()
-def rehearse(objective: Objective, network: nn.Module, critics: dict[str, nn.Module], batch: Batch) -> None:
+def preflight(objective: Objective, network: nn.Module, critics: dict[str, nn.Module], batch: Batch) -> None:
     """Compute every tensor, critic and term of an objective once, changing nothing.
 
     Raises ValueError that names the block of options whose network or criterion failed.
@@ -23,18 +23,19 @@ def rehearse(objective: Objective, network: nn.Module, critics: dict[str, nn.Mod
     networks = [network, *critics.values()]
     with torch.random.fork_rng(), at_rest(networks):
         with _blamed_on("network_g", batch):
-            tensors = network(batch.x_s, batch.x_t, objective.reads, x_tp=batch.x_tp)
+            tensors = network(batch.x_s, batch.x_t, objective.needs, x_tp=batch.x_tp)
+        ctx = LossContext(tensors, batch, Critics(**critics), objective.criteria)
         for name in objective.critics:
-            term = CRITIC_TERMS[name]
-            with _blamed_on(f"network_d_{name} with train: {term.criterion}_opt", batch):
-                criterion = objective.criteria._asdict()[term.criterion]
-                _one_number(term.verdict(critics[name], criterion, tensors, batch).loss)
+            with _blamed_on(f"network_d_{name} with train: {CRITIC_BLOCKS[name]}", batch):
+                _one_number(CRITIC_TERMS[name].loss(ctx).loss)
         with _blamed_on("train: perceptual_opt", batch):
-            step = objective.material(tensors, batch, critics)
+            ctx = objective.context(tensors, batch, ctx.critics)
         for name in objective.terms:
             with _blamed_on(f"train: {_blocks_of(name)}", batch):
-                for value in TERMS[name].parts(step).values():
-                    _one_number(value)
+                value = TERMS[name].loss(ctx)
+                for part in (value,) if isinstance(value, Tensor) else value:
+                    if part is not None:
+                        _one_number(part)
 
 
 def trial_batch(opt: dict[str, Any], device: torch.device) -> Batch | None:

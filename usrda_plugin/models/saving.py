@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from usrda_plugin.models.divergence import TrainingDiverged, unsaved_message
-from usrda_plugin.models.finite_weights import has_finite_moments, wrong_weights
+from usrda_plugin.models.non_finite import has_finite_moments, wrong_weights
 from usrda_plugin.weights.writing import write
 
 

@@ -1,22 +1,28 @@
-"""From a loss to an optimizer's step: half precision and its scaling, clipping, what must not be stepped with."""
+"""From a loss to an optimizer's step: micro-batches, half precision, clipping, what must not be stepped with.
+
+``TrainingHarness`` is what Algorithm 1 is given of all that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
+from usrda_plugin.method import Batch, Log, Pass, Player, StepLoss
+from usrda_plugin.method.algorithm import LossOf
 from usrda_plugin.models.non_finite import NonFiniteGuard
 
-Log = dict[str, Tensor]
 Skipped = Tensor | bool
 """Whether a step was skipped, as a tensor where only the device knows."""
 
 
-class Updates:
+class OptimizerStepper:
     """The one place that scales, clips, and steps or skips.
 
     Args:
@@ -57,9 +63,6 @@ class Updates:
 
     def step(self, name: str, optimizer: Optimizer, trained: Mapping[str, nn.Module], losses: Log) -> Log:
         """Clip and step, or skip; returns the norm of each trained network's gradient before clipping, if logged."""
-        if not trained:
-            optimizer.step()  # nothing has a gradient; schedulers want to have seen a step
-            return {}
         self.scaler.unscale_(optimizer)
         norms, total = gradient_norms(trained)
         scale = self.scaler.scale(torch.ones_like(total)) if self.scaler.is_enabled() else None
@@ -77,6 +80,100 @@ class Updates:
             self.scaler.update()
         give_back(self._buffers, self.skipped.values())
         self._buffers = []
+
+
+class Trained(NamedTuple):
+    """What takes a step: its optimizer, the networks that exchange gradients, and the parts whose norms are known."""
+
+    optimizer: Optimizer
+    networks: Sequence[nn.Module]
+    parts: Mapping[str, nn.Module]
+
+
+class GradientAccumulation:
+    """What both steps of an iteration look at: (batch, its pass), one or, where gradients are accumulated, several.
+
+    A single pass is computed once and shared by both steps. Of several, each step computes its own, the critics'
+    without gradient: the generator must meet the critics after their step, and keeping the passes till then would need
+    the memory that accumulation is to save.
+    Raises ValueError where the batch cannot be cut into ``count`` equal parts.
+    """
+
+    def __init__(self, forward: Callable[[Batch], Pass], batch: Batch, count: int = 1) -> None:
+        self.forward = forward
+        self.micro_batches = [batch] if count == 1 else split(batch, count)
+        self.shared = forward(batch) if count == 1 else None
+
+    def __len__(self) -> int:
+        return len(self.micro_batches)
+
+    def passes(self, networks: Sequence[nn.Module], *, with_gradient: bool) -> Iterator[tuple[Batch, Pass]]:
+        """The passes for one step, by which the gradients of ``networks`` are made."""
+        for batch in self.micro_batches:
+            with nullcontext() if with_gradient else torch.no_grad():
+                tensors = self.shared or self.forward(batch)
+            with exchange_later(networks, batch is self.micro_batches[-1]):
+                yield batch, tensors
+
+
+class TrainingHarness:
+    """What a training adds to Algorithm 1 (see ``method/algorithm.py``).
+
+    Args:
+        stepper: scales, clips, and steps or skips.
+        trained: the generator ("g") and, where there are critics, these ("d").
+        micro_batches: parts in which a batch is computed.
+    """
+
+    def __init__(self, stepper: OptimizerStepper, trained: Mapping[Player, Trained], micro_batches: int) -> None:
+        self.stepper, self.trained, self.micro_batches = stepper, trained, micro_batches
+
+    def forward(self, forward: Callable[[Batch], Pass], batch: Batch) -> GradientAccumulation:
+        """The forward passes of an iteration, in the precision of the training."""
+
+        def in_precision(part: Batch) -> Pass:
+            with self.stepper.autocast():
+                return forward(part)
+
+        return GradientAccumulation(in_precision, batch, self.micro_batches)
+
+    def descend(self, player: Player, passes: GradientAccumulation, loss_of: LossOf | None) -> Log:
+        """Descend a loss by one step, unless it is not finite; returns what is logged."""
+        if player not in self.trained:
+            return {}
+        optimizer, networks, parts = self.trained[player]
+        optimizer.zero_grad()
+        if loss_of is None:
+            optimizer.step()  # nothing has a gradient; schedulers want to have seen a step
+            return {}
+        found: list[StepLoss] = []
+        for batch, tensors in passes.passes(networks, with_gradient=player == "g"):
+            with self.stepper.autocast():
+                found.append(loss_of(batch, tensors))
+            self.stepper.backward(found[-1].total / len(passes))
+        log = mean_of([each.log for each in found])
+        losses = {name: log[name] for name in found[0].losses}
+        return log | self.stepper.step(player, optimizer, parts, losses)
+
+
+def split(batch: Batch, count: int) -> list[Batch]:
+    """Cut a batch into equal parts. Raises ValueError where that cannot be."""
+    size, rest = divmod(len(batch.x_s), count)
+    if rest or not size:
+        raise ValueError(
+            f"train: gradient_accumulation_steps: expected a divisor of the batch size {len(batch.x_s)}, found {count}"
+        )
+    parts: list[Any] = [[None] * count if images is None else images.split(size) for images in batch]
+    return [Batch(*images) for images in zip(*parts, strict=True)]
+
+
+def exchange_later(networks: Iterable[nn.Module], last: bool) -> ExitStack:
+    """Until the last micro-batch, DistributedDataParallel adds gradients up where they are and exchanges none."""
+    stack = ExitStack()
+    for network in networks:
+        if isinstance(network, DistributedDataParallel) and not last:
+            stack.enter_context(network.no_sync())
+    return stack
 
 
 Remembered = list[tuple[Tensor, Tensor]]
@@ -128,7 +225,7 @@ def after_step(optimizer: Optimizer) -> None:
 
 
 @torch.no_grad()
-def follow(averaged: list[Tensor], followed: list[Tensor], weight: float, skipped: Skipped) -> None:
+def ema_update_(averaged: list[Tensor], followed: list[Tensor], weight: float, skipped: Skipped) -> None:
     """Move an average towards what it follows, averaged + weight (followed - averaged), unless a step was skipped."""
     if isinstance(skipped, Tensor):
         moves = torch._foreach_sub(followed, averaged)

@@ -1,6 +1,6 @@
 """Validation that never waits: images read ahead, metrics left on the device until the end, pictures written behind.
 
-All of BasicSR's models for single images validate and test by it (the seam ``validation``).
+All of BasicSR's models for single images validate and test by it (the patch ``validation``).
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from usrda_plugin.archs.sides import mirrored, try_sides
 from usrda_plugin.method.modes import at_rest
 from usrda_plugin.metrics import levels_of
-from usrda_plugin.models.measures import Found, Measures
-from usrda_plugin.models.picture_paths import lq_paths, picture_names, picture_path, unused
-from usrda_plugin.models.pictures import PictureWriter
-from usrda_plugin.models.validation_shard import Share
+from usrda_plugin.models.metric_accumulator import Found, MetricAccumulator, ValidationShard
+from usrda_plugin.models.pictures import PictureWriter, lq_paths, picture_names, picture_path, unused
 
 READ_AHEAD = 2
 """Samples that wait decoded while another is at work."""
@@ -60,9 +58,9 @@ def measured(model: Any, dataloader: Any, current_iter: int | str, save_img: boo
     need ground truth are left out where no image has any. Raises ValueError where some images have it and others not,
     SaveError that names a picture that cannot be written, RuntimeError where another process failed.
     """
-    share = Share(model.opt)
+    share = ValidationShard(model.opt)
     dataset = dataloader.dataset
-    measures = Measures(model.opt["val"].get("metrics") or {}, dataset.opt["name"])
+    measures = MetricAccumulator(model.opt["val"].get("metrics") or {}, dataset.opt["name"])
     paths = lq_paths(dataset)
     names = share.part(picture_names(paths)) if paths is not None else None
     found = share.found_by_all(lambda: measure(model, share.of(dataloader), names, measures, current_iter, save_img))
@@ -70,7 +68,12 @@ def measured(model: Any, dataloader: Any, current_iter: int | str, save_img: boo
 
 
 def measure(
-    model: Any, dataloader: Any, names: list[str] | None, measures: Measures, current_iter: int | str, save_img: bool
+    model: Any,
+    dataloader: Any,
+    names: list[str] | None,
+    measures: MetricAccumulator,
+    current_iter: int | str,
+    save_img: bool,
 ) -> Found:
     """What this process measures of its images, whose pictures it writes by their ``names``."""
     opt = model.opt

@@ -6,9 +6,8 @@ import torch
 from basicsr.losses.gan_loss import GANLoss
 from torch import Tensor
 
-from usrda_plugin.losses.align import USRDAAlignLoss
-from usrda_plugin.method import Relativistic
-from usrda_plugin.method.step import Adversarial
+from usrda_plugin.losses import USRDAAlignLoss
+from usrda_plugin.method import Adversarial, Relativistic
 
 
 def accuracy(real: Tensor, fake: Tensor, criterion: Adversarial) -> Tensor:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from usrda_plugin.method import local_mean
-from usrda_plugin.method.extensions import shrink
+from usrda_plugin.method import bicubic_downsample, local_mean
 
 
 def lr_consistency(y_tt: Tensor, x_t: Tensor) -> Tensor:
@@ -13,7 +12,7 @@ def lr_consistency(y_tt: Tensor, x_t: Tensor) -> Tensor:
 
     The low band is the 7x7 mean, in which the camera's blur and noise no longer show.
     """
-    return (local_mean(shrink(y_tt, x_t)) - local_mean(x_t)).abs().mean() * 255
+    return (local_mean(bicubic_downsample(y_tt, x_t)) - local_mean(x_t)).abs().mean() * 255
 
 
 def colour_drift(y_tt: Tensor, x_t: Tensor) -> Tensor:
@@ -21,5 +20,5 @@ def colour_drift(y_tt: Tensor, x_t: Tensor) -> Tensor:
 
     Averaged over photographs and colours, so that drifts of opposite sign do not cancel.
     """
-    moved = shrink(y_tt, x_t).mean(dim=(-2, -1)) - x_t.mean(dim=(-2, -1))
+    moved = bicubic_downsample(y_tt, x_t).mean(dim=(-2, -1)) - x_t.mean(dim=(-2, -1))
     return moved.abs().mean() * 255

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from usrda_plugin.archs.networks import USRDANet
-from usrda_plugin.method import ABSENT, Pass
+from usrda_plugin.method import Adversarial, Needs, Pass, needed
 from usrda_plugin.method.modes import at_rest
-from usrda_plugin.method.step import Adversarial
 from usrda_plugin.metrics import levels_of, niqe
 from usrda_plugin.monitoring.accuracy import accuracy
 from usrda_plugin.monitoring.agreement import colour_drift, lr_consistency
@@ -37,7 +36,7 @@ class Seen(NamedTuple):
     """What the networks make of the crops; ``again`` is x_st with other noise. None where G_t is not trained."""
 
     tensors: Pass
-    again: Tensor = ABSENT
+    again: Tensor | None = None
 
 
 @torch.no_grad()
@@ -51,9 +50,11 @@ def measure(network: USRDANet, crops: Crops, judges: Mapping[str, Judge], render
     with torch.random.fork_rng(devices), at_rest([network, *(judge.critic for judge in judges.values())]):
         torch.manual_seed(SEED)
         seen = look(network, crops, renders)
-        signals = of_output(seen.tensors.y_tt, crops.x_t, network.scale * network.encoder.shrink)
+        signals = of_output(needed(seen.tensors.y_tt), crops.x_t, network.scale * network.encoder.shrink)
         signals |= of_critics(seen.tensors, crops, judges)
-        signals["domain_distance"] = domain_distance(seen.tensors.f_s, seen.tensors.f_t, network.encoder.shrink)
+        signals["domain_distance"] = domain_distance(
+            needed(seen.tensors.f_s), needed(seen.tensors.f_t), network.encoder.shrink
+        )
         signals |= of_renderings(seen, crops.x_t) if renders else {}
     values = torch.stack([value.double() for value in signals.values()]).tolist()
     del seen
@@ -64,12 +65,12 @@ def measure(network: USRDANet, crops: Crops, judges: Mapping[str, Judge], render
 
 def look(network: USRDANet, crops: Crops, renders: bool) -> Seen:
     """The crops through the networks, one by one, as the memory for one is enough."""
-    wanted = ("f_s", "f_t", "y_tt", "x_st") if renders else ("f_s", "f_t", "y_tt")
-    passes = [network(x_s, x_t, wanted) for x_s, x_t in zip(crops.x_s.split(1), crops.x_t.split(1), strict=True)]
-    tensors = Pass(*(ABSENT if parts[0] is None else torch.cat(parts) for parts in zip(*passes, strict=True)))
+    needs = Needs.of("f_s", "f_t", "y_tt", *["x_st"] * renders)
+    passes = [network(x_s, x_t, needs) for x_s, x_t in zip(crops.x_s.split(1), crops.x_t.split(1), strict=True)]
+    tensors = Pass(*(None if parts[0] is None else torch.cat(parts) for parts in zip(*passes, strict=True)))
     if not renders or not network.lr_decoder.noise_ch:
         return Seen(tensors)
-    again = torch.cat([network.networks["renderer"](f_s) for f_s in tensors.f_s.split(1)])
+    again = torch.cat([network.networks.noisy_lr_decoder(f_s) for f_s in needed(tensors.f_s).split(1)])
     return Seen(tensors, again)
 
 
@@ -97,8 +98,9 @@ def of_critics(tensors: Pass, crops: Crops, judges: Mapping[str, Judge]) -> dict
 def of_renderings(seen: Seen, x_t: Tensor) -> dict[str, Tensor]:
     """How near the renderings of G_t are to the target's photographs."""
     # as a file would have them, and as the photographs are
-    x_st = levels_of(seen.tensors.x_st) / 255
+    rendered = needed(seen.tensors.x_st)
+    x_st = levels_of(rendered) / 255
     signals = {"style_distance": style_distance(x_st, x_t), "spectrum_gap": spectrum_gap(x_st, x_t)}
     if seen.again is not None:
-        signals["noise"] = rendered_noise(seen.tensors.x_st, seen.again)
+        signals["noise"] = rendered_noise(rendered, seen.again)
     return signals | {"target_noise": camera_noise(x_t)}

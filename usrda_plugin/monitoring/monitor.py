@@ -9,7 +9,7 @@ import torch
 from basicsr.utils import get_root_logger
 
 from usrda_plugin.archs.networks import USRDANet
-from usrda_plugin.method import CRITIC_TERMS, networks_used
+from usrda_plugin.method import CRITIC_TERMS, needed
 from usrda_plugin.monitoring.alarms import ringing
 from usrda_plugin.monitoring.crops import Crops, fixed_crops
 from usrda_plugin.monitoring.history import Record
@@ -78,13 +78,14 @@ class Monitor:
     def _measure(self, model: Any, network: USRDANet, current_iter: int) -> Signals:
         objective = model.objective
         # before psnr_iter has passed critics have learnt nothing
-        asked = [name for name in JUDGES if name in objective.critics and current_iter > model.psnr_iter]
-        criteria = objective.criteria._asdict()
+        asked = [name for name in JUDGES if name in objective.critics and current_iter > model.phases.psnr_iter]
         judges = {
-            name: Judge(model.get_bare_model(model.critics[name]), criteria[CRITIC_TERMS[name].criterion])
+            name: Judge(
+                model.get_bare_model(model.critics[name]), needed(CRITIC_TERMS[name].criterion(objective.criteria))
+            )
             for name in asked
         }
-        return measure(network, self.crops, judges, renders="lr_decoder" in networks_used(objective.reads))
+        return measure(network, self.crops, judges, renders=objective.needs.lr_decoder)
 
     def _log(self, signals: Signals, current_iter: int, board: Any) -> None:
         assert self.record is not None
@@ -106,7 +107,7 @@ class Monitor:
 
     def _select(self, model: Any) -> None:
         assert self.record is not None
-        history = [line for line in self.record.history if line["iter"] > model.psnr_iter]
+        history = [line for line in self.record.history if line["iter"] > model.phases.psnr_iter]
         if not self.selects:
             return
         if len(history) == 1 and ("style_distance" not in history[0] or len(self.crops.x_t) < 2):

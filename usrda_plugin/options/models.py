@@ -8,12 +8,11 @@ from basicsr.models.sr_model import SRModel
 from basicsr.models.srgan_model import SRGANModel
 from basicsr.models.video_base_model import VideoBaseModel
 
-from usrda_plugin.method import CRITIC_TERMS
+from usrda_plugin.method import CRITIC_TERMS, reads_target
 from usrda_plugin.metrics import needs_reference
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.models.criteria import active_terms, misses_of_extensions
-from usrda_plugin.models.objective import asking_terms
-from usrda_plugin.models.performance import COMPILED_CONCAT, Switches
+from usrda_plugin.models.criteria import CRITIC_BLOCKS, active_terms, asking_terms, missing_requirements
+from usrda_plugin.models.performance import COMPILED_CONCAT, PerformanceOptions
 from usrda_plugin.options.components import DATASETS, METRICS, MODELS, NETWORKS, argument_of, find, is_foreign
 from usrda_plugin.options.validation import Validation
 
@@ -45,8 +44,6 @@ REAL_ESRGAN = (
 SHARPENING = {"RealESRGANModel": ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm"), "RealESRNetModel": ("gt_usm",)}
 # how USRDAModel takes a step, beside its switches
 OF_OUR_STEP = ("gradient_accumulation_steps", "clip_grad_norm", "log_grad_norm")
-# the terms of USR-DA that cannot do without a target domain
-OF_TARGET = ("align", "res", "sty", "hr", "con", "tea")
 
 
 def check_batch_contract(validation: Validation) -> None:
@@ -83,7 +80,7 @@ def _check_makes_a_pass(validation: Validation) -> None:
     """USRDAModel calls its network for a whole training pass."""
     network: Any = find(NETWORKS, validation.at("network_g", "type"))
     code = getattr(getattr(network, "forward", None), "__code__", None)
-    if code is not None and "wanted" not in code.co_varnames[: code.co_argcount]:
+    if code is not None and "needs" not in code.co_varnames[: code.co_argcount]:
         message = f"USRDAModel trains networks that make a pass of USR-DA, and {network.__name__} makes images alone"
         validation.error(("network_g", "type"), message, "write USRDANet")
 
@@ -167,7 +164,7 @@ def _check_switches_known(validation: Validation, model: Any) -> None:
     """BasicSR's own models would pass over what they do not know, or break off."""
     if model.__name__ == "HiFaceGANModel" and validation.at("train", "ema_decay"):
         validation.error(("train", "ema_decay"), "HiFaceGANModel keeps no average of its network", "remove it")
-    for name in (*Switches._fields, *OF_OUR_STEP) if model.__module__.startswith("basicsr.") else ():
+    for name in (*PerformanceOptions._fields, *OF_OUR_STEP) if model.__module__.startswith("basicsr.") else ():
         if validation.at("train", name) is not None:
             validation.error(("train", name), f"{model.__name__} does not know it and would ignore it", "remove it")
 
@@ -182,9 +179,6 @@ def _check_terms(validation: Validation) -> None:
     # what is no block has been reported
     train = {key: block for key, block in validation.block("train").items() if isinstance(block, dict)}
     active, asking = active_terms(train), asking_terms(train)
-    if not active:
-        remedy = "add at least rec_opt: {loss_weight: 1} and pixel_opt"
-        validation.error(("train", "rec_opt"), "no term of USR-DA has a weight", remedy)
     for name, terms in asking.items():
         if terms:
             validation.need((f"network_d_{name}",), f"the terms {', '.join(terms)} ask this critic")
@@ -192,16 +186,15 @@ def _check_terms(validation: Validation) -> None:
         elif validation.at("path", f"pretrain_network_d_{name}") is not None:
             message = "no active term asks this critic, so the file would never be loaded"
             wanted = " or ".join(f"{term}_opt" for term in CRITIC_TERMS[name].asked_by)
-            remedy = f"remove it, or give {wanted} and {CRITIC_TERMS[name].criterion}_opt a weight"
+            remedy = f"remove it, or give {wanted} and {CRITIC_BLOCKS[name]} a weight"
             validation.error(("path", f"pretrain_network_d_{name}"), message, remedy)
     (_check_adversarial_phase if any(asking.values()) else _check_rests)(validation)
-    _check_domains(validation, [term for term in active if term in OF_TARGET])
+    _check_domains(validation, [term for term in active if reads_target(term)])
     if "align" in active:
         _check_feature_width(validation)
-        _check_no_pairs(validation)
-    for miss in misses_of_extensions({**train, "ema_decay": validation.at("train", "ema_decay")}):
-        keys = ("train", miss.block, miss.argument) if miss.argument else ("train", miss.block)
-        validation.error(keys, miss.message, miss.remedy)
+    numbers = {key: validation.at("train", key) for key in ("ema_decay", "psnr_iter")}
+    for missing in missing_requirements({**train, **numbers}):
+        validation.error(("train", *missing.keys), missing.message, missing.remedy)
 
 
 def _check_rests(validation: Validation) -> None:
@@ -233,13 +226,6 @@ def _check_feature_width(validation: Validation) -> None:
     if None not in (made, judged) and made != judged and isinstance(made, int) and made >= 1:
         message = f"network_d_f takes {judged} channels, but the feature maps of network_g have {made} (its num_feat)"
         validation.error(("network_d_f", "num_in_ch"), message, f"set num_in_ch: {made}")
-
-
-def _check_no_pairs(validation: Validation) -> None:
-    """Alignment wants both domains to look undecided, which pairs cannot say."""
-    if validation.at("train", "align_opt", "type") == "USRDARelativisticLoss":
-        message = "USRDARelativisticLoss compares pairs, and align wants one answer to both domains"
-        validation.error(("train", "align_opt", "type"), message, "write USRDAAlignLoss")
 
 
 def _check_domains(validation: Validation, wanting: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Starting BasicSR's own training and test, with plugins, seams and a checked, resolved option file."""
+"""Starting BasicSR's own training and test, with plugins, patches and a checked, resolved option file."""
 
 # ruff: noqa: PT028  (`test` is what BasicSR calls it, and no test of ours)
 
@@ -20,9 +20,8 @@ from typing import Any, Literal
 import torch.distributed
 
 from usrda_plugin.choices import Launcher
-from usrda_plugin.compat.options import command_line
+from usrda_plugin.compat.options import UnknownNameError, command_line
 from usrda_plugin.compat.plugins import load_plugins
-from usrda_plugin.compat.registry import UnknownNameError
 from usrda_plugin.data.workers import what_workers_lack
 from usrda_plugin.models.divergence import TrainingDiverged
 from usrda_plugin.options import dump_options, load_options, notes_on

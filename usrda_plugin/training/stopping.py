@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.distributed
 
-from usrda_plugin.compat.distributed import patience
+from usrda_plugin.compat.distributed import process_timeout
 
 # HUP: the terminal is closed. USR1: a batch system's warning (sbatch --signal=USR1@60). Not every system has them
 _NAMES = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")
@@ -101,7 +101,7 @@ class _Agreement:
     """
 
     def __init__(self) -> None:
-        self.group = torch.distributed.new_group(backend="gloo", timeout=patience())
+        self.group = torch.distributed.new_group(backend="gloo", timeout=process_timeout())
         self.said = torch.zeros(1)
         self.work: Any = None
 

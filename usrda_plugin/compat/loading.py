@@ -1,4 +1,4 @@
-"""Seams for BasicSR's datasets, samplers and loaders."""
+"""Patches for what brings samples to a training: samplers, worker processes, prefetchers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from copy import deepcopy
-from importlib import import_module
 from io import BytesIO
 from itertools import islice
 from multiprocessing.reduction import ForkingPickler
@@ -16,32 +14,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from basicsr import data as basicsr_data
+from basicsr import train as basicsr_train
+from basicsr.data.prefetch_dataloader import CPUPrefetcher, PrefetchGenerator
 
-from usrda_plugin.compat.record import mentions, replace, replace_everywhere
-
-
-def scan_folders_in_order() -> bool:
-    """List a folder's files in alphabetical order."""
-    misc = import_module("basicsr.utils.misc")
-    if mentions(misc.scandir, "sorted"):
-        return False
-    return replace_everywhere(misc, "scandir", _sorted_scandir)
+from usrda_plugin.data import StreamSampler
+from usrda_plugin.patch import mentions, patch, replace, replace_everywhere
 
 
-def _sorted_scandir(original: Callable[..., Iterator[str]]) -> Callable[..., Iterator[str]]:
-    def scandir(*args: Any, **kwargs: Any) -> Iterator[str]:
-        return iter(sorted(original(*args, **kwargs)))
-
-    return scandir
-
-
+@patch("sample_stream", "a sampler knows no sample number, only an index within an epoch")
 def sample_by_number() -> bool:
     """Give a dataset whose samples are drawn by their number the endless stream of numbers it needs."""
-    return replace(import_module("basicsr.train"), "EnlargedSampler", _stream_or_enlarged)
+    return replace(basicsr_train, "EnlargedSampler", _stream_or_enlarged)
 
 
 def _stream_or_enlarged(original: Any) -> Callable[..., Any]:
-    class GoingOn(original):
+    class ResumableSampler(original):
         """BasicSR's sampler, which can leave out what an interrupted run has had of an epoch."""
 
         used = (0, 0)
@@ -54,23 +42,25 @@ def _stream_or_enlarged(original: Any) -> Callable[..., Any]:
             return islice(super().__iter__(), used if self.epoch == epoch else 0, None)
 
     def sampler(dataset: Any, num_replicas: int, rank: int, ratio: int = 1) -> Any:
-        if getattr(dataset, "draws_by_sample_number", False):
-            stream = import_module("usrda_plugin.data").StreamSampler
-            return stream(dataset, num_replicas, rank, ratio)
-        return GoingOn(dataset, num_replicas, rank, ratio)
+        by_number = getattr(dataset, "draws_by_sample_number", False)
+        return (StreamSampler if by_number else ResumableSampler)(dataset, num_replicas, rank, ratio)
 
     return sampler
 
 
+@patch(
+    "worker_seeds",
+    "workers repeat the same random draws in each epoch; a signal to all processes of a run ends them before their"
+    " parent can save",
+)
 def reseed_workers_each_epoch() -> bool:
     """Seed a worker's numpy and Python generators from torch's seed for this worker in this epoch.
 
     And let it go on where all processes of a run are told to stop: its parent, which may save first, will end it.
     """
-    data = import_module("basicsr.data")
-    if mentions(data.worker_init_fn, "initial_seed"):
+    if mentions(basicsr_data.worker_init_fn, "initial_seed"):
         return False
-    return replace(data, "worker_init_fn", lambda original: _seed_worker)
+    return replace(basicsr_data, "worker_init_fn", lambda original: _seed_worker)
 
 
 def _seed_worker(worker_id: int, num_workers: int, rank: int, seed: int) -> None:
@@ -92,33 +82,17 @@ def _end_by_parent_alone() -> None:
     os._exit(0)
 
 
-def keep_dataset_options() -> bool:
-    """Let each of BasicSR's datasets take its options apart on a copy of its own."""
-    registry = import_module("basicsr.utils.registry").DATASET_REGISTRY
-    for _, dataset in list(registry):
-        if dataset.__module__.split(".")[0] == "basicsr" and "__init__" in vars(dataset):
-            replace(dataset, "__init__", _with_own_options)
-    return True
-
-
-def _with_own_options(original: Callable[..., None]) -> Callable[..., None]:
-    def __init__(self: Any, opt: dict[str, Any]) -> None:
-        original(self, deepcopy(opt))
-
-    return __init__
-
-
 class _Failed(NamedTuple):
     """Goes through the prefetcher's queue in the place of a batch."""
 
     error: Exception
 
 
+@patch("prefetch_errors", "prefetch_mode: cpu: a dataset that raises makes the run wait for ever")
 def raise_prefetch_errors() -> bool:
     """Raise what a dataset raises in the thread that prefetches its batches."""
-    generator = import_module("basicsr.data.prefetch_dataloader").PrefetchGenerator
-    replace(generator, "run", _handing_over)
-    return replace(generator, "__next__", _raising)
+    replace(PrefetchGenerator, "run", _handing_over)
+    return replace(PrefetchGenerator, "__next__", _raising)
 
 
 def _handing_over(original: Callable[..., None]) -> Callable[..., None]:
@@ -142,17 +116,18 @@ def _raising(original: Callable[..., Any]) -> Callable[..., Any]:
     return __next__
 
 
+@patch(
+    "prefetch_start",
+    "loader processes are started twice at the beginning; with prefetch_mode: cpu the first ones never end",
+)
 def start_loading_once() -> bool:
     """Let the prefetcher begin with its loader when the first batch is asked for, which is after its first reset."""
-    return replace(import_module("basicsr.data.prefetch_dataloader").CPUPrefetcher, "__init__", _beginning_later)
+    return replace(CPUPrefetcher, "__init__", lambda original: _begin_later)
 
 
-def _beginning_later(original: Callable[..., None]) -> Callable[..., None]:
-    def __init__(self: Any, loader: Any) -> None:
-        self.ori_loader = loader
-        self.loader = _batches(loader)
-
-    return __init__
+def _begin_later(self: Any, loader: Any) -> None:
+    self.ori_loader = loader
+    self.loader = _batches(loader)
 
 
 def _batches(loader: Any) -> Iterator[Any]:
@@ -160,12 +135,13 @@ def _batches(loader: Any) -> Iterator[Any]:
     yield from loader
 
 
-def mend_spawned_workers() -> bool:
-    """Let a worker process that starts afresh import these seams before it meets a class of BasicSR."""
-    return replace_everywhere(import_module("basicsr.data"), "build_dataloader", _sending_seams_ahead)
+@patch("spawned_workers", "a spawned worker imports BasicSR without these patches")
+def patch_spawned_workers() -> bool:
+    """Let a worker process that starts afresh apply these patches before it meets a class of BasicSR."""
+    return replace_everywhere(basicsr_data, "build_dataloader", _sending_patches_ahead)
 
 
-def _sending_seams_ahead(original: Callable[..., Any]) -> Callable[..., Any]:
+def _sending_patches_ahead(original: Callable[..., Any]) -> Callable[..., Any]:
     def build_dataloader(dataset: Any, *args: Any, **kwargs: Any) -> Any:
         # used when processes are spawned; a forked worker has everything already
         ForkingPickler.register(type(dataset), _reduce)
@@ -184,6 +160,8 @@ def _reduce(dataset: Any) -> tuple[Any, ...]:
 
 
 def _rebuild(content: bytes) -> Any:
-    """The dataset, whose class is looked up when the seams are in place. ``content`` comes from the parent process."""
-    import_module("usrda_plugin.compat").apply_seams()
+    """Apply the patches, then look up the dataset's class and build it. ``content`` comes from the parent process."""
+    from usrda_plugin.compat import apply_patches
+
+    apply_patches()
     return ForkingPickler.loads(content)

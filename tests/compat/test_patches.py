@@ -1,4 +1,4 @@
-"""The list of seams as a whole."""
+"""The list of patches as a whole."""
 
 from __future__ import annotations
 
@@ -8,23 +8,31 @@ from types import ModuleType
 
 import pytest
 
-from usrda_plugin.compat import SEAMS, Seam, apply_seams, record, seam_states
+import usrda_plugin
+from usrda_plugin import patch as patching
+from usrda_plugin.compat import PATCHES, Patch, apply_patches, patch_states
 
 
-@pytest.mark.parametrize("seam", SEAMS, ids=lambda seam: seam.name)
-def test_each_seam_names_its_fault_and_is_installed_once(seam: Seam) -> None:
-    apply_seams()
-    assert seam.fault
-    assert seam.apply.__doc__
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.name)
+def test_each_patch_names_its_fault_and_is_installed_once(patch: Patch) -> None:
+    apply_patches()
+    assert patch.fault
+    assert patch.apply.__doc__
     before = _functions_of_basicsr()
-    seam.apply()
+    patch.apply()
+    assert _functions_of_basicsr() == before
+
+
+def test_registering_a_second_time_changes_nothing() -> None:
+    before = _functions_of_basicsr()
+    usrda_plugin.register()
     assert _functions_of_basicsr() == before
 
 
 def test_names_are_unique_and_states_cover_all() -> None:
-    apply_seams()
-    states = {seam.name: state for seam, state in seam_states()}
-    assert len(states) == len(SEAMS)
+    apply_patches()
+    states = {patch.name: state for patch, state in patch_states()}
+    assert len(states) == len(PATCHES)
     assert set(states.values()) <= {"applied", "not needed"}
 
 
@@ -35,21 +43,21 @@ def test_a_replacement_reaches_modules_that_imported_the_name(monkeypatch: pytes
     owner, importer = ModuleType("basicsr.owner"), ModuleType("basicsr.importer")
     for module in (owner, importer):
         vars(module)["answer"] = original
-        monkeypatch.setitem(record.sys.modules, module.__name__, module)
-    record.replace_everywhere(owner, "answer", lambda old: lambda: f"not {old()}")
-    record.replace_everywhere(owner, "answer", lambda old: lambda: f"not {old()}")
+        monkeypatch.setitem(patching.sys.modules, module.__name__, module)
+    patching.replace_everywhere(owner, "answer", lambda old: lambda: f"not {old()}")
+    patching.replace_everywhere(owner, "answer", lambda old: lambda: f"not {old()}")
     assert vars(importer)["answer"]() == "not old", "twice must be as once"
     assert vars(importer)["answer"].__wrapped__ is original
 
 
 def test_features_are_told_by_the_original_code() -> None:
     train = import_module("basicsr.train")
-    assert record.mentions(train.load_resume_state, "current_device")
-    assert not record.mentions(train.load_resume_state, "no_such_name")
+    assert patching.mentions(train.load_resume_state, "current_device")
+    assert not patching.mentions(train.load_resume_state, "no_such_name")
 
 
 def _functions_of_basicsr() -> dict[str, int]:
-    modules = [module for name, module in record.sys.modules.items() if name.split(".")[0] == "basicsr"]
+    modules = [module for name, module in patching.sys.modules.items() if name.split(".")[0] == "basicsr"]
     functions = {f"{module.__name__}.{name}": id(value) for module in modules for name, value in vars(module).items()}
     classes = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
     methods = {
@@ -58,6 +66,6 @@ def _functions_of_basicsr() -> dict[str, int]:
     return {name: value for name, value in (functions | methods).items() if "_abc" not in name}
 
 
-def test_the_documentation_lists_every_seam_with_its_fault():
+def test_the_documentation_lists_every_patch_with_its_fault() -> None:
     page = (Path(__file__).parents[2] / "docs/basicsr.md").read_text(encoding="utf-8")
-    assert [seam.name for seam in SEAMS if f"| `{seam.name}` | {seam.fault} |" not in page] == []
+    assert [patch.name for patch in PATCHES if f"| `{patch.name}` | {patch.fault} |" not in page] == []

@@ -1,4 +1,4 @@
-"""What a seam is, and the two ways in which one is put into BasicSR."""
+"""Compatibility patches: how a change of BasicSR's behaviour is declared, and the two ways to put it there."""
 
 from __future__ import annotations
 
@@ -9,16 +9,30 @@ from dataclasses import dataclass
 from types import CodeType, ModuleType
 from typing import Any
 
-_MARK = "__seam__"
+_MARK = "__patch__"
 
 
 @dataclass(frozen=True)
-class Seam:
+class Patch:
     """One change of BasicSR's behaviour: ``apply`` installs it, once, and says whether this BasicSR needs it."""
 
     name: str
     fault: str
     apply: Callable[[], bool]
+
+
+PATCHES: list[Patch] = []
+"""All patches that have been declared, in the order in which they are applied."""
+
+
+def patch(name: str, fault: str) -> Callable[[Callable[[], bool]], Callable[[], bool]]:
+    """Declare a function as the patch ``name``, which mends ``fault``; ``usrda_plugin.compat`` applies it."""
+
+    def declare(apply: Callable[[], bool]) -> Callable[[], bool]:
+        PATCHES.append(Patch(name, fault, apply))
+        return apply
+
+    return declare
 
 
 def replace(owner: Any, attribute: str, make: Callable[[Any], Callable[..., Any]]) -> bool:
@@ -34,7 +48,7 @@ def replace_everywhere(module: ModuleType, attribute: str, make: Callable[[Any],
     original = getattr(module, attribute)
     if not hasattr(original, _MARK):
         replacement = _marked(original, make)
-        for place in _basicsr_modules():
+        for place in [place for name, place in list(sys.modules.items()) if name.split(".")[0] == "basicsr"]:
             for name in [name for name, value in vars(place).items() if value is original]:
                 setattr(place, name, replacement)
     return True
@@ -55,7 +69,3 @@ def _marked(original: Any, make: Callable[[Any], Callable[..., Any]]) -> Callabl
     replacement = functools.wraps(original)(make(original))
     setattr(replacement, _MARK, True)
     return replacement
-
-
-def _basicsr_modules() -> list[ModuleType]:
-    return [module for name, module in list(sys.modules.items()) if name.split(".")[0] == "basicsr"]
