@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-slow check lint format types schema benchmarks gpu-check adaptation adaptation-smoke soak clean
+# side by side, as many as the machine has cores for; each process of tests computes with one thread
+JOBS := 2
+PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
+
+.PHONY: demo test test-slow check lint format types coverage schema benchmarks gpu-check adaptation adaptation-smoke soak clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/run.py
@@ -12,7 +16,7 @@ demo: $(INSTALLED)
 test: check
 
 check: lint types $(INSTALLED)  ## the one definition of clean
-	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+	$(PYTEST) -m "not slow and not gpu"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -22,7 +26,11 @@ types: $(INSTALLED)
 	$(BIN)/mypy
 
 test-slow: $(INSTALLED)
-	$(BIN)/python -m pytest -q -m "slow and not gpu"
+	$(PYTEST) -m "slow and not gpu"
+
+coverage: $(INSTALLED)  ## branches that the tests take: of the package printed, of the method all
+	$(PYTEST) -m "not slow and not gpu" --cov --cov-report=term
+	$(BIN)/python -m coverage report --include="usrda_plugin/method/*" --show-missing --fail-under=100
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -24,8 +24,6 @@ from rich.table import Table
 
 import usrda_plugin
 
-usrda_plugin.register()  # before BasicSR, which it mends
-
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "demo/out"
 PHOTOGRAPHS = OUT / "photographs"
@@ -153,6 +151,7 @@ def train(console: Console, option_file: str, tiny: bool) -> dict[str, Any]:
 
 def measure(option_file: str, *overrides: str) -> int:
     """Train by BasicSR's runner in this process and print one line of JSON: speed, peak memory, last losses."""
+    usrda_plugin.register()  # before BasicSR, which it mends
     from basicsr.utils import logger
 
     from usrda_plugin.training import launch

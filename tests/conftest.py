@@ -25,6 +25,23 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """VGG-19's convolutions, features only, with random weights."""
+    from torchvision.models import vgg19  # after the plugin, which mends torchvision too
+
+    with torch.device("meta"):
+        shapes = {key: value.shape for key, value in vgg19().features.state_dict().items()}
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        f"features.{key}": torch.randn(shape, generator=generator).mul_((2 / max(shape[1:].numel(), 1)) ** 0.5).half()
+        for key, shape in shapes.items()
+    }
+    file = tmp_path_factory.mktemp("vgg") / "vgg19_features.pth"
+    torch.save(weights, file)
+    return file
+
+
 @pytest.fixture
 def warned_in_log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The warnings that BasicSR's log has got since the test began."""

@@ -76,7 +76,9 @@ def test_the_method_needs_torch_alone_and_patches_nothing() -> None:
     assert told == "set()\n"
 
 
-@pytest.mark.parametrize("first", ["usrda_plugin.register()", "usrda_plugin.USRDAModel"])
+@pytest.mark.parametrize(
+    "first", ["usrda_plugin.USRDAModel", pytest.param("usrda_plugin.register()", marks=pytest.mark.slow)]
+)
 def test_registering_or_touching_a_name_makes_basicsr_know_our_classes(first: str) -> None:
     code = f"""
 import usrda_plugin

@@ -10,9 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from safetensors.torch import save_file
-from torchvision.models import vgg19
 
 from usrda_plugin.archs import USRDANet
 
@@ -51,7 +49,7 @@ def write(folder: Path, sizes: dict[str, tuple[int, int]]) -> None:
 
 
 @pytest.fixture
-def laid_out(tmp_path, monkeypatch):
+def laid_out(tmp_path, vgg_file, monkeypatch):
     """The folders of the README, the shipped options beside them, and VGG weights."""
     write(tmp_path / "datasets/source/HR", {"a": (144, 152), "b": (144, 144)})
     write(tmp_path / "datasets/target/LR", {"c": (40, 48)})
@@ -64,9 +62,7 @@ def laid_out(tmp_path, monkeypatch):
     network = USRDANet(scale=4, encoder="trunk", num_feat=8, num_block=1, num_block_lr_decoder=1)
     save_file(network.state_dict(), tmp_path / "net_g.safetensors")
     (tmp_path / "options").symlink_to(ROOT / "options")
-    features = {f"features.{key}": value.half() for key, value in vgg19().features.state_dict().items()}
-    torch.save(features, tmp_path / "vgg.pth")
-    monkeypatch.setenv("USRDA_VGG_WEIGHTS", str(tmp_path / "vgg.pth"))
+    monkeypatch.setenv("USRDA_VGG_WEIGHTS", str(vgg_file))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

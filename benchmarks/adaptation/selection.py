@@ -9,7 +9,7 @@ from typing import Any
 
 from tables import NONE, TARGETS, correlations, markdown, number, over
 
-from usrda_plugin.monitoring.selection import score
+from usrda_plugin.monitoring.history import score
 
 SCORE = "selection score"
 CONTROL = "iteration"

@@ -17,7 +17,8 @@ TINY = ["--device", "cpu", "--network", "tiny", "--batch", "2", "--patch", "32"]
 
 
 @pytest.fixture
-def step(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def step(vgg_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.setenv("USRDA_VGG_WEIGHTS", str(vgg_file))
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
     yield import_module("train_step")
     for name in ("train_step", "textbook", "rounds"):

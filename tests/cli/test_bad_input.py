@@ -364,7 +364,7 @@ def test_what_is_spoilt_here_was_fine_before(place: Path) -> None:
     assert (place / "experiments" / "run" / "models" / "net_g_latest.pth").is_file()
 
 
-def test_a_refusal_of_the_command_itself(place: Path) -> None:
+def test_a_refusal_of_the_command_itself_as_a_module(place: Path) -> None:
     edit(trian={}, path__pretrain_network_g="none.pth")()
     before = snapshot(place)
     command = [sys.executable, "-m", "usrda_plugin", "train", "-opt", "train.yml"]

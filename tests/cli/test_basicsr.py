@@ -202,15 +202,6 @@ def test_a_broken_plugin_is_named_and_ends_with_2(
     assert not (workshop / "experiments").exists()
 
 
-def test_as_a_module_it_is_the_same_command() -> None:
-    command = [sys.executable, "-m", "usrda_plugin", "train", "-opt", "nowhere.yml"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-1].startswith(("basicsr:", " ")) or "nowhere.yml" in ended.stderr
-    assert "nowhere.yml" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
 @pytest.mark.slow
 def test_two_processes_train_on_the_cpu(option_file: OptionFile, workshop: Path) -> None:
     file = option_file(train={"total_iter": 4}, datasets={"train": {"batch_size_per_gpu": 1}})

@@ -106,6 +106,7 @@ def test_no_command_opens_anything_in_the_home(place: Path, tmp_path: Path) -> N
     assert sorted(home.rglob("*")) == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs the right to become another user")
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
 def test_a_user_without_home_and_name_can_run_every_command(place: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from usrda_plugin.metrics import calculate_usrda_lpips, fetch_alexnet_weights, find_alexnet_weights, read_alexnet
-from usrda_plugin.metrics.alexnet import URL
+from usrda_plugin.metrics.lpips import URL
 
 
 @pytest.fixture

@@ -76,8 +76,14 @@ def test_a_switch_changes_no_loss_and_no_gradient(tmp_path, train):
         torch.testing.assert_close(switched.net_g_ema.state_dict()[name], value, rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("amp", [False, "bf16"])
-@pytest.mark.parametrize("kind", ["auto", "concat", "block"])
+@pytest.mark.parametrize(
+    ("kind", "amp"),
+    [
+        pytest.param(kind, amp, marks=() if (kind, amp) == ("block", "bf16") else pytest.mark.slow)
+        for kind in ("auto", "concat", "block")
+        for amp in (False, "bf16")
+    ],
+)
 def test_twenty_iterations_are_the_same_to_the_last_bit(tmp_path, amp, kind):
     plain, switched = (
         build(tmp_path, amp=amp, gradient_checkpointing=checkpointing) for checkpointing in (False, kind)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from usrda_plugin.monitoring.alarms import ALARMS, ringing
+from usrda_plugin.monitoring.alarms import ALARMS, active_alarms
 
 HEALTHY = {
     "iter": 10, "niqe": 5.0, "lr_consistency": 1.0, "colour_drift": 0.3, "grid": 1.1, "d_f_accuracy": 0.7,
@@ -29,10 +29,10 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "bad", "good", "advice"), CASES)
 def test_an_alarm_rings_beyond_its_bound_alone(name: str, bad: list, good: list, advice: str) -> None:
-    rings = ringing([{**HEALTHY, **change} for change in bad])
+    rings = active_alarms([{**HEALTHY, **change} for change in bad])
     assert list(rings) == [name]
     assert advice in rings[name]
-    assert ringing([{**HEALTHY, **change} for change in good]) == {}
+    assert active_alarms([{**HEALTHY, **change} for change in good]) == {}
 
 
 def test_each_alarm_has_a_case() -> None:
@@ -40,18 +40,18 @@ def test_each_alarm_has_a_case() -> None:
 
 
 def test_nothing_rings_without_history_nor_for_what_is_not_measured() -> None:
-    assert ringing([]) == {}
-    assert ringing([{"iter": 10}] * 4) == {}
+    assert active_alarms([]) == {}
+    assert active_alarms([{"iter": 10}] * 4) == {}
 
 
 def test_a_silent_g_t_is_no_alarm_before_d_t_judges() -> None:
     silent = {**HEALTHY, "noise": 0.0}
     early = {name: value for name, value in silent.items() if not name.startswith("d_")}
-    assert ringing([early] * 5) == ringing([early] * 5 + [silent] * 2) == {}
-    assert "noise_free" in ringing([early] * 5 + [silent] * 3)
+    assert active_alarms([early] * 5) == active_alarms([early] * 5 + [silent] * 2) == {}
+    assert "noise_free" in active_alarms([early] * 5 + [silent] * 3)
 
 
 def test_saturation_ends_with_the_first_measurement_below() -> None:
     history = [{**HEALTHY, "d_t_accuracy": accuracy} for accuracy in (1.0, 1.0, 1.0, 0.9)]
-    assert "d_t_saturated" in ringing(history[:3])
-    assert ringing(history) == {}
+    assert "d_t_saturated" in active_alarms(history[:3])
+    assert active_alarms(history) == {}

@@ -13,7 +13,7 @@ import torch
 
 from usrda_plugin.data import USRDADataset, bicubic_downsample, draws, make_lmdb, unpaired
 from usrda_plugin.data.camera import estimate_camera
-from usrda_plugin.monitoring.crops import evenly_spaced, fixed_crops
+from usrda_plugin.monitoring.measurement import evenly_spaced, fixed_crops
 
 
 def write(folder: Path, *sizes: tuple[int, int]) -> Path:

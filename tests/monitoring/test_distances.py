@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from usrda_plugin.monitoring.distances import domain_distance, feature_cells, proxy_a_distance, style_distance
+from usrda_plugin.monitoring.signals import domain_distance, feature_cells, proxy_a_distance, style_distance
 
 
 def drawn(seed: int, *shape: int) -> Tensor:

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from usrda_plugin.method import Needs, Networks, Pass, forward_pass
-from usrda_plugin.monitoring.crops import Crops
-from usrda_plugin.monitoring.measurement import Judge, measure
+from usrda_plugin.monitoring.measurement import Crops, TrainedCritic, measure
 
 LEVEL = 1 / 255
 
@@ -79,8 +78,8 @@ def test_a_drift_is_of_the_output_for_the_target() -> None:
 
 
 def test_for_d_f_the_source_is_real_and_for_d_t_the_target() -> None:
-    judge = Judge(Mean(), GANLoss("lsgan"))
-    signals = measure(Known(), Crops(scenes(0, level=0.8), scenes(1, level=0.2)), {"f": judge, "t": judge})
+    trained = TrainedCritic(Mean(), GANLoss("lsgan"))
+    signals = measure(Known(), Crops(scenes(0, level=0.8), scenes(1, level=0.2)), {"f": trained, "t": trained})
     assert (signals["d_f_accuracy"], signals["d_t_accuracy"]) == (1, 0)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from usrda_plugin.monitoring.spectra import LOW, SEGMENT, grid, radial_power, spectrum_gap
+from usrda_plugin.monitoring.signals import LOW, SEGMENT, grid, radial_power, spectrum_gap
 
 LEVEL = 1 / 255
 

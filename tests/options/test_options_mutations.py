@@ -39,7 +39,7 @@ def spoil(opt: dict[str, Any], keys: tuple[str, ...], how: str, value: Any) -> N
         opt |= {keys[-1]: old, str(value): value}
 
 
-@pytest.mark.parametrize("kind", ["paired", "unpaired", "testing"])
+@pytest.mark.parametrize("kind", ["paired", pytest.param("unpaired", marks=pytest.mark.slow), "testing"])
 @settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_spoiled_options_raise_nothing_but_options_error(

@@ -16,7 +16,6 @@ import pytest
 import torch
 import yaml
 from basicsr.utils.registry import ARCH_REGISTRY
-from torchvision.models import vgg19
 
 from usrda_plugin.options import load_options
 from usrda_plugin.options.inheritance import read_chain
@@ -38,21 +37,6 @@ SMALL = {"num_feat": 8, "num_block": 1, "num_grow_ch": 4, "num_block_encoder": 1
 PATCH = 32
 
 # validation images are smaller than NIQE's blocks: nan and a warning instead of the end of the run
-
-
-@pytest.fixture(scope="session")
-def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """VGG-19's convolutions, features only, with random weights."""
-    with torch.device("meta"):
-        shapes = {key: value.shape for key, value in vgg19().features.state_dict().items()}
-    generator = torch.Generator().manual_seed(0)
-    weights = {
-        f"features.{key}": torch.randn(shape, generator=generator).mul_((2 / max(shape[1:].numel(), 1)) ** 0.5).half()
-        for key, shape in shapes.items()
-    }
-    file = tmp_path_factory.mktemp("vgg") / "vgg19_features.pth"
-    torch.save(weights, file)
-    return file
 
 
 @pytest.fixture

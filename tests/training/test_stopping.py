@@ -23,6 +23,16 @@ from usrda_plugin.training.stopping import StopRequest
 Do = Callable[[], None]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nobody stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    tiny.images(folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        return tiny.train(folder)
+
+
 def in_iteration(monkeypatch: pytest.MonkeyPatch, iteration: int, do: Do) -> None:
     """Do something in the middle of an iteration."""
     original = TrainingRun.update_learning_rate
@@ -72,9 +82,12 @@ ALSO = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, *(pytest.param(one, marks=pytest.mark.slow) for one in ALSO)])
 def test_a_signal_saves_what_was_done_and_nothing_is_different_in_the_end(
-    here: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, capsys: pytest.CaptureFixture[str]
+    here: Path,
+    whole: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    whole = tiny.train(here).rename(here / "whole")
     before = signal.getsignal(number)
     with monkeypatch.context() as patched:
         in_iteration(patched, 7, sent(number))
@@ -91,9 +104,8 @@ def test_a_signal_saves_what_was_done_and_nothing_is_different_in_the_end(
 
 
 def test_in_a_validation_it_stops_at_once_and_validates_again_when_it_goes_on(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    here: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = tiny.train(here).rename(here / "whole")
     with monkeypatch.context() as patched:
         in_the_image(patched, sent(signal.SIGTERM))
         run = tiny.train(here)

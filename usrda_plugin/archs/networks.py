@@ -127,7 +127,8 @@ class USRDANet(nn.Module):
         return Networks(self.encoder, self.sr_decoder, self.lr_decoder, noisy)
 
     def _render(self, features: Tensor) -> Tensor:
-        return self.lr_decoder(features, self.lr_decoder.draw_noise(features))
+        rendering: Tensor = self.lr_decoder(features, self.lr_decoder.draw_noise(features))
+        return rendering
 
     def super_resolve(self, x: Tensor) -> Tensor:
         """G_SR(E(x)), for images of any size: mirrored up to a multiple of E's shrinking, the excess cut off."""
@@ -137,7 +138,7 @@ class USRDANet(nn.Module):
             # replicate where mirroring has too few pixels
             mode = "reflect" if min(height, width) > max(excess_h, excess_w) else "replicate"
             x = F.pad(x, (0, excess_w, 0, excess_h), mode=mode)
-        y = self.sr_decoder(self.encoder(x))
+        y: Tensor = self.sr_decoder(self.encoder(x))
         return y[..., : height * self.scale, : width * self.scale]
 
     @torch.no_grad()
@@ -207,4 +208,5 @@ class USRDADiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers, conv(width, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x if self.view is None else self.view(x))
+        answers: Tensor = self.layers(x if self.view is None else self.view(x))
+        return answers

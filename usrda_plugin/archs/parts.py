@@ -37,7 +37,8 @@ class ConvEncoder(nn.Module):
         self.conv_featmap = nn.Sequential(*layers)  # the name that checkpoints of that re-implementation have
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv_featmap(x)
+        features: Tensor = self.conv_featmap(x)
+        return features
 
 
 class RRDBEncoder(nn.Module):
@@ -51,7 +52,8 @@ class RRDBEncoder(nn.Module):
         self.body = Blocks(num_block, num_feat, num_grow_ch)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(self.conv_first(x))
+        features: Tensor = self.body(self.conv_first(x))
+        return features
 
 
 class TrunkEncoder(nn.Module):
@@ -68,8 +70,9 @@ class TrunkEncoder(nn.Module):
         self.conv_body = nn.Conv2d(num_feat, num_feat, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        first = self.conv_first(x if self.shrink == 1 else pixel_unshuffle(x, scale=self.shrink))
-        return first + self.conv_body(self.body(first))
+        first: Tensor = self.conv_first(x if self.shrink == 1 else pixel_unshuffle(x, scale=self.shrink))
+        rest: Tensor = self.conv_body(self.body(first))
+        return first + rest
 
 
 # ---------------------------------------------------------------------- decoder: a feature map to an image
@@ -131,7 +134,8 @@ class Decoder(nn.Module):
         for factor, conv_up in zip(self.steps, (self.conv_up1, self.conv_up2), strict=False):
             assert conv_up is not None
             features = self.lrelu(conv_up(F.interpolate(features, scale_factor=factor, mode="nearest")))
-        return self.conv_last(self.lrelu(self.conv_hr(features)))
+        image: Tensor = self.conv_last(self.lrelu(self.conv_hr(features)))
+        return image
 
 
 # ---------------------------------------------------------------------- blocks
@@ -151,14 +155,15 @@ class Blocks(nn.Sequential):
         self.checkpointing: Checkpointing = False
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (self.checkpointing and torch.is_grad_enabled()):
-            return super().forward(x)
+        recomputed = self.checkpointing if torch.is_grad_enabled() else False
         for block in self:
-            if self.checkpointing == "block":
+            if recomputed == "block":
                 # nothing in a block is random, and asking the device for its random state would wait for it
                 x = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
-            else:
+            elif recomputed == "concat":
                 x = lean_rrdb(block, x)
+            else:
+                x = block(x)
         return x
 
 
@@ -186,12 +191,15 @@ def as_read(x: Tensor) -> Tensor:
 
 def convolve_together(conv: nn.Conv2d, parts: list[Tensor]) -> Tensor:
     """A convolution of concatenated channels that keeps the parts, which others keep too, and not the whole."""
+    result: Tensor
     if len(parts) == 1:
-        return conv(parts[0])
+        result = conv(parts[0])
+        return result
     kept = tuple(part.detach() for part in parts)
     whole = torch.cat(parts, 1)
     with saved_tensors_hooks(partial(_as_parts, whole.data_ptr(), kept), _as_whole):
-        return conv(whole)
+        result = conv(whole)
+    return result
 
 
 def _as_parts(whole: int, parts: tuple[Tensor, ...], saved: Tensor) -> Tensor | tuple[Tensor, ...]:

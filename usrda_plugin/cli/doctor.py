@@ -12,7 +12,7 @@ from rich.console import Console
 from usrda_plugin.compat import patch_states
 from usrda_plugin.compat.plugins import PluginError, find_plugins, load_plugins
 from usrda_plugin.losses import find_vgg_weights
-from usrda_plugin.metrics.alexnet import REMEDY, find_alexnet_weights, place_in_cache
+from usrda_plugin.metrics.lpips import REMEDY, find_alexnet_weights, place_in_cache
 
 PACKAGES = (
     "usrda_plugin",

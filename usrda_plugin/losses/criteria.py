@@ -36,9 +36,10 @@ class USRDAAlignLoss(nn.Module):
 
     def forward(self, prediction: Tensor, target_is_real: bool, is_disc: bool = False) -> Tensor:
         """The loss of answers of any shape: against their label for D_f, against 0.5 for the encoder."""
-        if is_disc:
-            return self.labelled(prediction, target_is_real, is_disc=True)
-        return self.undecided(prediction, True)
+        loss: Tensor = (
+            self.labelled(prediction, target_is_real, is_disc=True) if is_disc else self.undecided(prediction, True)
+        )
+        return loss
 
 
 @LOSS_REGISTRY.register()
@@ -99,17 +100,21 @@ class USRDAPerceptualLoss(PerceptualLoss):
     @torch.no_grad()
     def features(self, target: Tensor) -> Features:
         """VGG features of a target image, RGB in [0, 1], without gradient: compute once, compare often."""
-        return self.vgg(target)
+        features: Features = self.vgg(target)
+        return features
 
     def distance(self, image: Tensor, target_features: Features) -> Tensor:
         """The perceptual distance of an image (B, 3, H, W), RGB in [0, 1], to a target's features; style left out."""
         features = self.vgg(image)
-        return self.perceptual_weight * sum(
+        distances = (
             weight * self._compare(features[layer], target_features[layer])
             for layer, weight in self.layer_weights.items()
         )
+        distance: Tensor = self.perceptual_weight * sum(distances)
+        return distance
 
     def _compare(self, features: Tensor, target: Tensor) -> Tensor:
-        if self.criterion is None:
-            return torch.norm(features - target, p="fro")
-        return self.criterion(features, target)
+        distance: Tensor = (
+            torch.norm(features - target, p="fro") if self.criterion is None else self.criterion(features, target)
+        )
+        return distance

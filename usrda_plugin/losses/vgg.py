@@ -73,4 +73,5 @@ def load_vgg(vgg_type: str, file: Path) -> nn.Module:
         raise ValueError(
             f"{file}: expected the convolutions of torchvision's {vgg_type}, found others: {difference}"
         ) from None
-    return network
+    loaded: nn.Module = network
+    return loaded

@@ -180,7 +180,7 @@ def _call_once(network: Network, *images: tuple[Tensor | None, bool]) -> list[Te
     """What a network makes of those of some images that are needed, all in one batch."""
     given = [image if is_needed else None for image, is_needed in images]
     batch = [image for image in given if image is not None]
-    outputs = iter(network(torch.cat(batch)).split([len(image) for image in batch]) if batch else ())
+    outputs = iter(torch.split(network(torch.cat(batch)), [len(image) for image in batch]) if batch else ())
     return [None if image is None else next(outputs) for image in given]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,7 +22,7 @@ def rgb(image: Tensor) -> Tensor:
 
 def luma(image: Tensor) -> Tensor:
     """Luma of RGB in [0, 1] by ITU-R BT.601 weights: (B, 3, H, W) to (B, 1, H, W) in [0, 1]."""
-    red, green, blue = image.split(1, dim=1)
+    red, green, blue = torch.split(image, 1, dim=1)
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 

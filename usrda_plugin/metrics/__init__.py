@@ -1,17 +1,34 @@
 """Metrics: tensor functions for the device, and the same registered with BasicSR in its numpy protocol.
 
-A metric is one module: a function of levels (B, C, H, W), and a ``calculate_`` function that ``in_tensors`` registers
+A metric is a function of levels (B, C, H, W), and a ``calculate_`` function that ``register_metric`` registers
 with it. Import it here, and validation computes it on the device.
 """
 
 import usrda_plugin.before_basicsr  # noqa: F401
-from usrda_plugin.metrics.alexnet import fetch_alexnet_weights, find_alexnet_weights, read_alexnet
-from usrda_plugin.metrics.colour import calculate_usrda_colour_shift, colour_shift
-from usrda_plugin.metrics.fidelity import calculate_usrda_psnr, calculate_usrda_ssim, psnr, ssim
+from usrda_plugin.metrics.fidelity import (
+    calculate_usrda_colour_shift,
+    calculate_usrda_psnr,
+    calculate_usrda_ssim,
+    colour_shift,
+    psnr,
+    ssim,
+)
 from usrda_plugin.metrics.levels import levels_of, picture_of
-from usrda_plugin.metrics.lpips import calculate_usrda_lpips, lpips
+from usrda_plugin.metrics.lpips import (
+    calculate_usrda_lpips,
+    fetch_alexnet_weights,
+    find_alexnet_weights,
+    lpips,
+    read_alexnet,
+)
 from usrda_plugin.metrics.niqe import calculate_usrda_niqe, niqe
-from usrda_plugin.metrics.table import TENSOR_METRICS, TensorMetric, in_tensors, needs_reference, tensor_metric
+from usrda_plugin.metrics.registry import (
+    TENSOR_METRICS,
+    TensorMetric,
+    needs_reference,
+    register_metric,
+    tensor_metric,
+)
 
 __all__ = [
     "TENSOR_METRICS",
@@ -24,7 +41,6 @@ __all__ = [
     "colour_shift",
     "fetch_alexnet_weights",
     "find_alexnet_weights",
-    "in_tensors",
     "levels_of",
     "lpips",
     "needs_reference",
@@ -32,6 +48,7 @@ __all__ = [
     "picture_of",
     "psnr",
     "read_alexnet",
+    "register_metric",
     "ssim",
     "tensor_metric",
 ]

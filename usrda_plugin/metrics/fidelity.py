@@ -1,4 +1,4 @@
-"""PSNR and SSIM against the ground truth, on the device; values as BasicSR's ``calculate_psnr`` and ``_ssim``."""
+"""PSNR, SSIM and the shift of colours against the ground truth, on the device; PSNR and SSIM as BasicSR's."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from usrda_plugin.metrics.filtering import filtered
-from usrda_plugin.metrics.levels import compared, levels_of_picture, luma
-from usrda_plugin.metrics.table import in_tensors
+from usrda_plugin.metrics.levels import compared, filtered, levels_of_picture, luma
+from usrda_plugin.metrics.registry import register_metric
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 WINDOW = 11
@@ -42,6 +41,17 @@ def ssim(image: Tensor, reference: Tensor, crop_border: int, test_y_channel: boo
     return torch.stack([_similarity(x, y) for x, y in channels]).mean(dim=0)
 
 
+def colour_shift(image: Tensor, reference: Tensor, crop_border: int) -> Tensor:
+    """The mean over the channels of |mean of the image - mean of the reference| (lower is better), (B,) float64.
+
+    In 8-bit levels, of levels (B, C, H, W), RGB in [0, 255]. Raises ValueError where image and reference differ in
+    shape.
+    """
+    image, reference = compared(image, reference, crop_border)
+    drift = image.double().mean(dim=(2, 3)) - reference.double().mean(dim=(2, 3))
+    return drift.abs().mean(dim=1)
+
+
 def _similarity(x: Tensor, y: Tensor) -> Tensor:
     """The structural similarity of planes (B, H, W), float64."""
     mean_x, mean_y, products, squares = (filtered(planes, _window()) for planes in (x, y, x * y, x * x + y * y))
@@ -51,7 +61,7 @@ def _similarity(x: Tensor, y: Tensor) -> Tensor:
     return (luminance * structure).mean(dim=(1, 2))
 
 
-@in_tensors(psnr, stands_for="calculate_psnr")
+@register_metric(psnr, stands_for="calculate_psnr")
 def calculate_usrda_psnr(
     img: np.ndarray,
     img2: np.ndarray,
@@ -65,7 +75,7 @@ def calculate_usrda_psnr(
     return psnr(image, reference, crop_border, test_y_channel).item()
 
 
-@in_tensors(ssim, stands_for="calculate_ssim")
+@register_metric(ssim, stands_for="calculate_ssim")
 def calculate_usrda_ssim(
     img: np.ndarray,
     img2: np.ndarray,
@@ -77,6 +87,18 @@ def calculate_usrda_ssim(
     """Return BasicSR's ``calculate_ssim``, faster; arguments as there, BGR or gray in [0, 255]."""
     image, reference = (levels_of_picture(picture, input_order) for picture in (img, img2))
     return ssim(image, reference, crop_border, test_y_channel).item()
+
+
+@register_metric(colour_shift)
+def calculate_usrda_colour_shift(
+    img: np.ndarray, img2: np.ndarray, crop_border: int, input_order: str = "HWC", **kwargs: Any
+) -> float:
+    """Return the shift of the mean colour in 8-bit levels (lower is better).
+
+    Arguments as BasicSR's ``calculate_psnr``, BGR or gray in [0, 255].
+    """
+    image, reference = (levels_of_picture(picture, input_order) for picture in (img, img2))
+    return colour_shift(image, reference, crop_border).item()
 
 
 def _compared(image: Tensor, reference: Tensor, crop_border: int, test_y_channel: bool) -> tuple[Tensor, Tensor]:

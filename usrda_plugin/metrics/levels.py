@@ -1,6 +1,8 @@
-"""What BasicSR's metrics see of an image: 8-bit levels, a border cut off, perhaps luma alone."""
+"""What metrics see of an image: 8-bit levels, a border cut off, perhaps luma alone, filtered in float64."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -66,3 +68,25 @@ def luma(levels: Tensor) -> Tensor:
         weighted = red.mul_(LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
         unit = weighted.add_(16).div_(255).float()
     return unit.mul_(255)
+
+
+def filtered(planes: Tensor, weights: Sequence[float], step: int = 1) -> Tensor:
+    """Correlate columns and rows of (..., H, W) with ``weights``, where they lie wholly inside, at each ``step``-th.
+
+    float64, whatever the planes are: convolutions of a GPU may round to ten bits.
+    """
+    planes = planes.double()
+    for axis in (-2, -1):
+        planes = _filtered_along(planes, axis, weights, step)
+    return planes
+
+
+def _filtered_along(planes: Tensor, axis: int, weights: Sequence[float], step: int) -> Tensor:
+    count = planes.shape[axis] - len(weights) + 1
+    shifted = [planes.narrow(axis, offset, count) for offset in range(len(weights))]
+    if step > 1:
+        shifted = [planes[..., ::step, :] if axis == -2 else planes[..., ::step] for planes in shifted]
+    total = shifted[0] * weights[0]
+    for planes, weight in zip(shifted[1:], weights[1:], strict=True):
+        total.add_(planes, alpha=weight)
+    return total

@@ -1,4 +1,8 @@
-"""NIQE on the device, which says "undefined" where BasicSR's crashes."""
+"""NIQE on the device, which says "undefined" where BasicSR's crashes.
+
+Its features tell how the normalised luma of a block, and the products of neighbours, are spread: an asymmetric
+generalised Gaussian is fitted to each, as by BasicSR's ``estimate_aggd_param``, for all blocks at once.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,12 @@ import basicsr
 import cv2
 import numpy as np
 import torch
+from scipy.special import gamma
 from torch import Tensor
 from torch.nn import functional as F
 
-from usrda_plugin.metrics.filtering import filtered
-from usrda_plugin.metrics.levels import inside, levels_of_picture, luma
-from usrda_plugin.metrics.naturalness import features_of
-from usrda_plugin.metrics.table import in_tensors
+from usrda_plugin.metrics.levels import filtered, inside, levels_of_picture, luma
+from usrda_plugin.metrics.registry import register_metric
 
 Niqe = Callable[..., float]
 
@@ -26,6 +29,8 @@ BLOCK = 96
 """NIQE fits a Gaussian to the features of blocks of this many pixels a side, so it needs at least two of them."""
 HALVING = tuple(weight / 256 for weight in (-3, -9, 29, 111, 111, 29, -9, -3))
 """MATLAB's antialiased bicubic ``imresize`` to half the size; an output pixel stands between the two in the middle."""
+NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
+"""Shifts of a block, rows and columns, by which neighbours are multiplied."""
 
 
 class Pristine(NamedTuple):
@@ -34,6 +39,24 @@ class Pristine(NamedTuple):
     mean: Tensor
     covariance: Tensor
     window: tuple[float, ...]
+
+
+class Shapes(NamedTuple):
+    """What follows from an exponent alpha of .2 to 10 in steps of .001, each (9801,) float64."""
+
+    alpha: Tensor
+    ratio: Tensor
+    beta_over_deviation: Tensor
+    mean_over_betas: Tensor
+
+
+class Spread(NamedTuple):
+    """Asymmetric generalised Gaussians, each field one number a sample, float64."""
+
+    alpha: Tensor
+    mean: Tensor
+    left: Tensor
+    right: Tensor
 
 
 def niqe(image: Tensor, crop_border: int) -> Tensor:
@@ -87,6 +110,52 @@ def _distance(features: Tensor) -> Tensor:
     return torch.linalg.vector_norm(whitened, dim=(1, 2)).where(defined.flatten(), torch.nan)
 
 
+def features_of(blocks: Tensor) -> Tensor:
+    """The 18 features of normalised blocks (..., h, w) fp32; (..., 18) float64, nan for what has no spread."""
+    products = [blocks * torch.roll(blocks, shift, dims=(-2, -1)) for shift in NEIGHBOURS]
+    own, *others = (spread_of(samples.flatten(-2)) for samples in (blocks, *products))
+    features = [own.alpha, (own.left + own.right) / 2]
+    return torch.stack([*features, *(feature for spread in others for feature in spread)], dim=-1)
+
+
+def spread_of(samples: Tensor) -> Spread:
+    """Fit an asymmetric generalised Gaussian to samples (..., n), by the moments left and right of zero.
+
+    Means are rounded to fp32 where numpy's are, so that the same exponent is chosen.
+    """
+    negative, positive = samples.clamp(max=0), samples.clamp(min=0)
+    squares = [side.square().sum(-1, dtype=torch.float64) for side in (negative, positive)]
+    counts = [(samples < 0).sum(-1), (samples > 0).sum(-1)]
+    left, right = ((square / count).float().sqrt() for square, count in zip(squares, counts, strict=True))
+    size = samples.shape[-1]
+    magnitude = ((positive - negative).sum(-1, dtype=torch.float64) / size).float()
+    power = ((squares[0] + squares[1]) / size).float()
+    skew = left / right
+    ratio = magnitude.square() / power * (skew**3 + 1) * (skew + 1) / (skew.square() + 1).square()
+    shapes = _shapes(samples.device)
+    index = _nearest(shapes.ratio, ratio.double())
+    beta_left, beta_right = (deviation.double() * shapes.beta_over_deviation[index] for deviation in (left, right))
+    mean = (beta_right - beta_left) * shapes.mean_over_betas[index]
+    return Spread(shapes.alpha[index], mean, beta_left, beta_right)
+
+
+def _nearest(ascending: Tensor, values: Tensor) -> Tensor:
+    """The index of the entry nearest to each value; 0 for nan, as numpy's ``argmin`` has it."""
+    above = torch.searchsorted(ascending, values.contiguous()).clamp(1, len(ascending) - 1)
+    below = above - 1
+    index = torch.where(values - ascending[below] <= ascending[above] - values, below, above)
+    return torch.where(values.isnan(), 0, index)
+
+
+@cache
+def _shapes(device: torch.device) -> Shapes:
+    alpha = np.arange(0.2, 10.001, 0.001)
+    # of 1 / alpha and its multiples, as BasicSR writes them
+    once, twice, thrice = (gamma(np.reciprocal(alpha) * times) for times in (1, 2, 3))
+    columns = alpha, np.square(twice) / (once * thrice), np.sqrt(once / thrice), twice / once
+    return Shapes(*(torch.from_numpy(column).to(device) for column in columns))
+
+
 def _mirrored(planes: Tensor) -> Tensor:
     """With three more pixels on each side, the edge repeated, as ``imresize`` continues an image."""
     reach = len(HALVING) // 2 - 1
@@ -102,7 +171,7 @@ def _pristine(device: torch.device) -> Pristine:
         return Pristine(mean.flatten(), covariance, tuple(file["gaussian_window"].sum(axis=0).tolist()))
 
 
-@in_tensors(niqe, stands_for="calculate_niqe")
+@register_metric(niqe, stands_for="calculate_niqe")
 def calculate_usrda_niqe(
     img: np.ndarray, crop_border: int, input_order: str = "HWC", convert_to: str = "y", **kwargs: Any
 ) -> float:

@@ -1,11 +1,11 @@
-"""What the signals warn of: functions of the history, the newest measurement last."""
+"""What the signals warn of: functions of the measurements so far, the newest last."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
 
-from usrda_plugin.monitoring.history import Line
+from usrda_plugin.monitoring.measurement import Measurement
 
 SATURATED = 0.97
 RUNNING = 3
@@ -18,37 +18,38 @@ DRIFT = 2.0
 COLLAPSE = 8.0
 GRID = 3.0
 
-History = Sequence[Line]
-Alarm = Callable[[History], str | None]
+Measurements = Sequence[Measurement]
+Alarm = Callable[[Measurements], str | None]
+"""Returns what to tell the user, or None where all is well."""
 
 
-def d_t_saturated(history: History) -> str | None:
-    """Whether D_t knows nearly every rendering, three times running."""
-    if not _always_right(history, "d_t_accuracy"):
+def d_t_saturated(measurements: Measurements) -> str | None:
+    """Warn where D_t knows nearly every rendering, three times running."""
+    if not _always_right(measurements, "d_t_accuracy"):
         return None
     return (
-        f"D_t is saturated: right in {_last(history, 'd_t_accuracy'):.0%} of its answers, {RUNNING} measurements "
+        f"D_t is saturated: right in {_last(measurements, 'd_t_accuracy'):.0%} of its answers, {RUNNING} measurements "
         "running, so sty no longer teaches. Try a lower lr in optim_d, spectral_norm: true or fewer num_feat in "
         "network_d_t, r1_weight (USRDARelativisticLoss in sty_opt), or a narrower view (luma_high)"
     )
 
 
-def d_f_saturated(history: History) -> str | None:
-    """Whether D_f knows nearly every feature's domain, three times running."""
-    if not _always_right(history, "d_f_accuracy"):
+def d_f_saturated(measurements: Measurements) -> str | None:
+    """Warn where D_f knows nearly every feature's domain, three times running."""
+    if not _always_right(measurements, "d_f_accuracy"):
         return None
     return (
-        f"D_f is saturated: right in {_last(history, 'd_f_accuracy'):.0%} of its answers, {RUNNING} measurements "
+        f"D_f is saturated: right in {_last(measurements, 'd_f_accuracy'):.0%} of its answers, {RUNNING} measurements "
         "running, so align no longer teaches. Try a lower lr in optim_d, spectral_norm: true or fewer num_feat in "
         "network_d_f, or do without align_opt"
     )
 
 
-def noise_free(history: History) -> str | None:
-    """Whether G_t draws less than a quarter of the camera's noise, three times running where D_t could teach it."""
-    if len(history) < RUNNING or not all(_is_noise_free(signals) for signals in history[-RUNNING:]):
+def noise_free(measurements: Measurements) -> str | None:
+    """Warn where G_t draws less than a quarter of the camera's noise, three times running where D_t could teach it."""
+    if len(measurements) < RUNNING or not all(_is_noise_free(measurement) for measurement in measurements[-RUNNING:]):
         return None
-    drawn, there = _last(history, "noise"), _last(history, "target_noise")
+    drawn, there = _last(measurements, "noise"), _last(measurements, "target_noise")
     return (
         f"G_t is noise-free: it draws {drawn:.1f} levels of noise, the camera has {there:.1f}. Try a larger "
         "loss_weight of sty_opt, a smaller one of idt_opt, more noise_ch in network_g, or view: luma_high in "
@@ -56,9 +57,9 @@ def noise_free(history: History) -> str | None:
     )
 
 
-def colour_drifting(history: History) -> str | None:
-    """Whether SR images have another mean colour than their photographs."""
-    drift = _last(history, "colour_drift")
+def colour_drifting(measurements: Measurements) -> str | None:
+    """Warn where SR images have another mean colour than their photographs."""
+    drift = _last(measurements, "colour_drift")
     if not drift > DRIFT:
         return None
     return (
@@ -67,9 +68,9 @@ def colour_drifting(history: History) -> str | None:
     )
 
 
-def collapse(history: History) -> str | None:
-    """Whether SR images are no longer those of their photographs."""
-    found = _last(history, "lr_consistency", absent=0.0)
+def collapse(measurements: Measurements) -> str | None:
+    """Warn where SR images are no longer those of their photographs."""
+    found = _last(measurements, "lr_consistency", absent=0.0)
     if found <= COLLAPSE:
         return None
     seen = f"SR images are {found:.1f} levels from their photographs" if isfinite(found) else "the network yields nan"
@@ -79,9 +80,9 @@ def collapse(history: History) -> str | None:
     )
 
 
-def grid_pattern(history: History) -> str | None:
-    """Whether SR images have the upscaling grid on them."""
-    found = _last(history, "grid")
+def grid_pattern(measurements: Measurements) -> str | None:
+    """Warn where SR images have the upscaling grid on them."""
+    found = _last(measurements, "grid")
     if not found > GRID:
         return None
     return (
@@ -100,22 +101,22 @@ ALARMS: dict[str, Alarm] = {
 }
 
 
-def ringing(history: History) -> dict[str, str]:
-    """The messages of the alarms that ring after the last measurement, by name."""
-    messages = {name: alarm(history) for name, alarm in ALARMS.items()}
+def active_alarms(measurements: Measurements) -> dict[str, str]:
+    """Return the messages of the alarms that ring after the last measurement, by name."""
+    messages = {name: alarm(measurements) for name, alarm in ALARMS.items()}
     return {name: message for name, message in messages.items() if message is not None}
 
 
-def _last(history: History, name: str, absent: float = float("nan")) -> float:
-    return history[-1].get(name, absent) if history else absent
+def _last(measurements: Measurements, name: str, absent: float = float("nan")) -> float:
+    return measurements[-1].get(name, absent) if measurements else absent
 
 
-def _is_noise_free(signals: Line) -> bool:
-    drawn, there = (signals.get(name, float("nan")) for name in ("noise", "target_noise"))
+def _is_noise_free(measurement: Measurement) -> bool:
+    drawn, there = (measurement.get(name, float("nan")) for name in ("noise", "target_noise"))
     # before D_t judges, nobody has told G_t how much there is; nan is no alarm
-    return "d_t_accuracy" in signals and there >= NOISY_CAMERA and drawn < NOISE_FREE * there
+    return "d_t_accuracy" in measurement and there >= NOISY_CAMERA and drawn < NOISE_FREE * there
 
 
-def _always_right(history: History, name: str) -> bool:
-    recent = [signals.get(name, 0.0) for signals in history[-RUNNING:]]
+def _always_right(measurements: Measurements, name: str) -> bool:
+    recent = [measurement.get(name, 0.0) for measurement in measurements[-RUNNING:]]
     return len(recent) == RUNNING and all(value > SATURATED for value in recent)  # nan is not

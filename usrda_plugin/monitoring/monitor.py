@@ -10,15 +10,13 @@ from basicsr.utils import get_root_logger
 
 from usrda_plugin.archs.networks import USRDANet
 from usrda_plugin.method import CRITIC_TERMS, needed
-from usrda_plugin.monitoring.alarms import ringing
-from usrda_plugin.monitoring.crops import Crops, fixed_crops
-from usrda_plugin.monitoring.history import Record
-from usrda_plugin.monitoring.measurement import Judge, Signals, measure
-from usrda_plugin.monitoring.selection import Best
+from usrda_plugin.monitoring.alarms import active_alarms
+from usrda_plugin.monitoring.history import Best, History
+from usrda_plugin.monitoring.measurement import Crops, Measurement, TrainedCritic, fixed_crops, measure
 
 IMAGES = 8
 SIZE = 160
-JUDGES = ("f", "t")
+MEASURED_CRITICS = ("f", "t")
 """Critics whose accuracy is measured; D_y judges what there is ground truth for."""
 
 NO_SCORE = (
@@ -55,62 +53,62 @@ class Monitor:
     def begin(self, at: int) -> None:
         """Begin after iteration ``at``, with the history up to there; it is read when it is needed first."""
         self.begun_at = self.measured_at = at
-        self.record: Record | None = None
+        self.history: History | None = None
 
     def observe(self, model: Any, network: USRDANet, current_iter: int, board: Any) -> None:
         """Measure a USRDAModel whose network for use is ``network``; once in an iteration, however many data sets."""
-        if self.record is None:
-            self._continue()
+        history = self.history or self._continue()
         if current_iter == self.measured_at:
             return
         self.measured_at = current_iter
-        signals = self._measure(model, network, current_iter)
-        self._log(signals, current_iter, board)
-        self._ring()
-        self._select(model)
+        measurement = self._measure(model, network, current_iter)
+        history.add({"iter": current_iter, **measurement})
+        _log(measurement, current_iter, board)
+        self._report_alarms(history.measurements)
+        if self.selects:
+            self._select(model, [each for each in history.measurements if each["iter"] > model.phases.psnr_iter])
 
-    def _continue(self) -> None:
-        self.record = Record(self.folder / "signals.jsonl", self.begun_at)
+    def _continue(self) -> History:
+        self.history = History(self.folder / "signals.jsonl", self.begun_at)
         self.best = Best(self.folder / "best.json", resumed=self.begun_at > 0)
-        self.rings = ringing(self.record.history)
-        self.measured_at = int(self.record.history[-1]["iter"]) if self.record.history else 0
+        measurements = self.history.measurements
+        self.alarms = active_alarms(measurements)
+        self.measured_at = int(measurements[-1]["iter"]) if measurements else 0
+        return self.history
 
-    def _measure(self, model: Any, network: USRDANet, current_iter: int) -> Signals:
+    def _measure(self, model: Any, network: USRDANet, current_iter: int) -> Measurement:
         objective = model.objective
         # before psnr_iter has passed critics have learnt nothing
-        asked = [name for name in JUDGES if name in objective.critics and current_iter > model.phases.psnr_iter]
-        judges = {
-            name: Judge(
+        trained = [
+            name for name in MEASURED_CRITICS if name in objective.critics and current_iter > model.phases.psnr_iter
+        ]
+        critics = {
+            name: TrainedCritic(
                 model.get_bare_model(model.critics[name]), needed(CRITIC_TERMS[name].criterion(objective.criteria))
             )
-            for name in asked
+            for name in trained
         }
-        return measure(network, self.crops, judges, renders=objective.needs.lr_decoder)
+        return measure(network, self.crops, critics, renders=objective.needs.lr_decoder)
 
-    def _log(self, signals: Signals, current_iter: int, board: Any) -> None:
-        assert self.record is not None
-        self.record.add({"iter": current_iter, **signals})
-        told = ", ".join(f"{name}: {value:.4g}" for name, value in signals.items())
-        get_root_logger().info(f"Signals @ {current_iter} iter: {told}")
-        for name, value in signals.items() if board else ():
-            board.add_scalar(f"signals/{name}", value, current_iter)
-
-    def _ring(self) -> None:
-        """Tell of alarms that begin or end, not of those that go on."""
-        assert self.record is not None
-        rings = ringing(self.record.history)
-        for name in [name for name in rings if name not in self.rings]:
-            get_root_logger().warning(f"Alarm {name}: {rings[name]}")
-        for name in [name for name in self.rings if name not in rings]:
+    def _report_alarms(self, measurements: list[Measurement]) -> None:
+        """Report alarms that begin or end, not those that go on."""
+        active = active_alarms(measurements)
+        for name in [name for name in active if name not in self.alarms]:
+            get_root_logger().warning(f"Alarm {name}: {active[name]}")
+        for name in [name for name in self.alarms if name not in active]:
             get_root_logger().warning(f"Alarm {name} is over")
-        self.rings = rings
+        self.alarms = active
 
-    def _select(self, model: Any) -> None:
-        assert self.record is not None
-        history = [line for line in self.record.history if line["iter"] > model.phases.psnr_iter]
-        if not self.selects:
-            return
-        if len(history) == 1 and ("style_distance" not in history[0] or len(self.crops.x_t) < 2):
+    def _select(self, model: Any, measurements: list[Measurement]) -> None:
+        """Save the network if it is the best of ``measurements``, which began with the critics."""
+        if len(measurements) == 1 and ("style_distance" not in measurements[0] or len(self.crops.x_t) < 2):
             get_root_logger().warning(NO_SCORE)
-        if self.best.consider(history, model.save_best):
+        if self.best.consider(measurements, model.save_best):
             get_root_logger().info(f"Best without ground truth so far (score {self.best.lowest:.4g}): net_g_best.pth")
+
+
+def _log(measurement: Measurement, current_iter: int, board: Any) -> None:
+    values = ", ".join(f"{name}: {value:.4g}" for name, value in measurement.items())
+    get_root_logger().info(f"Signals @ {current_iter} iter: {values}")
+    for name, value in measurement.items() if board else ():
+        board.add_scalar(f"signals/{name}", value, current_iter)

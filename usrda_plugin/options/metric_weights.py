@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from usrda_plugin.metrics.alexnet import REMEDY, fetch_alexnet_weights, find_alexnet_weights, read_alexnet
-from usrda_plugin.metrics.lpips import calculate_usrda_lpips
+from usrda_plugin.metrics.lpips import (
+    REMEDY,
+    calculate_usrda_lpips,
+    fetch_alexnet_weights,
+    find_alexnet_weights,
+    read_alexnet,
+)
 from usrda_plugin.options.validation import Options, Review
 
 

@@ -22,7 +22,7 @@ OF_BASICSR = ("type", "better")
 """Keys of a metric's options that are not its own arguments."""
 
 
-def in_tensors(form: TensorMetric, stands_for: str | None = None) -> Callable[[NumpyMetric], NumpyMetric]:
+def register_metric(form: TensorMetric, stands_for: str | None = None) -> Callable[[NumpyMetric], NumpyMetric]:
     """Register a numpy metric with BasicSR and ``form`` as what computes it on the device.
 
     ``stands_for``: a metric of BasicSR with the same values, which ``form`` computes as well.

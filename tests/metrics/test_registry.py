@@ -14,11 +14,11 @@ from torch import Tensor
 from usrda_plugin.metrics import (
     TENSOR_METRICS,
     colour_shift,
-    in_tensors,
     lpips,
     needs_reference,
     niqe,
     psnr,
+    register_metric,
     ssim,
     tensor_metric,
 )
@@ -67,9 +67,9 @@ def test_one_decorator_adds_a_metric(textured: np.ndarray, monkeypatch) -> None:
         return image.double().mean(dim=(1, 2, 3))
 
     monkeypatch.setattr(METRIC_REGISTRY, "_obj_map", dict(METRIC_REGISTRY._obj_map))
-    monkeypatch.setattr("usrda_plugin.metrics.table.TENSOR_METRICS", dict(TENSOR_METRICS))
+    monkeypatch.setattr("usrda_plugin.metrics.registry.TENSOR_METRICS", dict(TENSOR_METRICS))
 
-    @in_tensors(brightness)
+    @register_metric(brightness)
     def calculate_brightness(img: np.ndarray, crop_border: int, **kwargs: object) -> float:
         return float(img.mean())
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from usrda_plugin.monitoring.history import Record
-from usrda_plugin.monitoring.selection import Best, score
+from usrda_plugin.monitoring.history import Best, History, score
 
 
 def gaps(*values: float) -> list[dict[str, float]]:
@@ -17,36 +16,36 @@ def gaps(*values: float) -> list[dict[str, float]]:
 
 
 def test_a_measurement_is_a_line_of_json_and_nan_is_null(tmp_path: Path) -> None:
-    record = Record(tmp_path / "signals.jsonl", until=0)
-    record.add({"iter": 10, "niqe": math.nan, "grid": 1.25})
-    record.add({"iter": 20, "niqe": 5.5, "grid": math.inf})
+    history = History(tmp_path / "signals.jsonl", until=0)
+    history.add({"iter": 10, "niqe": math.nan, "grid": 1.25})
+    history.add({"iter": 20, "niqe": 5.5, "grid": math.inf})
     lines = (tmp_path / "signals.jsonl").read_text().splitlines()
     assert lines[0] == '{"iter": 10, "niqe": null, "grid": 1.25}'
     assert json.loads(lines[1]) == {"iter": 20, "niqe": 5.5, "grid": None}
 
 
 def test_a_run_goes_on_behind_the_lines_up_to_its_iteration(tmp_path: Path) -> None:
-    first = Record(tmp_path / "signals.jsonl", until=0)
+    first = History(tmp_path / "signals.jsonl", until=0)
     for line in gaps(3, 2, math.nan, 1):
         first.add(line)
-    again = Record(tmp_path / "signals.jsonl", until=30)
+    again = History(tmp_path / "signals.jsonl", until=30)
     again.add({"iter": 40, "style_distance": 7.0})
     lines = [json.loads(line) for line in (tmp_path / "signals.jsonl").read_text().splitlines()]
     assert [(line["iter"], line["style_distance"]) for line in lines] == [(10, 3), (20, 2), (30, None), (40, 7)]
-    assert [line["iter"] for line in again.history] == [10, 20, 30, 40]
-    assert math.isnan(again.history[2]["style_distance"])
+    assert [line["iter"] for line in again.measurements] == [10, 20, 30, 40]
+    assert math.isnan(again.measurements[2]["style_distance"])
 
 
 def test_a_run_from_the_start_begins_an_empty_file(tmp_path: Path) -> None:
-    Record(tmp_path / "signals.jsonl", until=0).add({"iter": 10})
-    assert Record(tmp_path / "signals.jsonl", until=0).history == []
+    History(tmp_path / "signals.jsonl", until=0).add({"iter": 10})
+    assert History(tmp_path / "signals.jsonl", until=0).measurements == []
     assert (tmp_path / "signals.jsonl").read_text() == ""
 
 
 def test_a_line_that_a_crash_cut_off_is_dropped(tmp_path: Path) -> None:
     (tmp_path / "signals.jsonl").write_text('{"iter": 10, "grid": 1.0}\n{"iter": 20, "gr')
-    record = Record(tmp_path / "signals.jsonl", until=20)
-    record.add({"iter": 30, "grid": 2.0})
+    history = History(tmp_path / "signals.jsonl", until=20)
+    history.add({"iter": 30, "grid": 2.0})
     assert [json.loads(line)["iter"] for line in (tmp_path / "signals.jsonl").read_text().splitlines()] == [10, 30]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from usrda_plugin.inference import Job, Naming, list_images, plan_jobs, without_results
+from usrda_plugin.inference import Job, Naming, exclude_outputs, list_images, plan_jobs
 
 
 @pytest.fixture
@@ -93,8 +93,8 @@ def test_results_that_would_meet_keep_their_format_and_no_other_name_changes(pho
     as_png = ["out/a_x2.png", "out/b.jpg_x2.png", "out/b_x2.png"]
     assert targets(["photos"], Naming("_x2", "png"))[:3] == as_png
     assert targets(["photos"], Naming(existing="skip")) == names
-    told = plan_jobs(list_images(["photos"]).images, Path("out"), Naming()).renamed
-    assert [job.source.name for job in told] == ["b.tif", "c.bmp", "c.tif"]
+    renamed = plan_jobs(list_images(["photos"]).images, Path("out"), Naming()).renamed
+    assert [job.source.name for job in renamed] == ["b.tif", "c.bmp", "c.tif"]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_subfolders_are_searched_once_whatever_links_there_are(photos: Path) -> 
     Path("photos/out").mkdir()
     Path("photos/out/a.JPG").touch()
     listing = list_images(["photos"], recursive=True)
-    images = without_results(listing.images, Path("photos/out"), Naming())
+    images = exclude_outputs(listing.images, Path("photos/out"), Naming())
     names = ["a.JPG", "b.png", "beside/e.png", "c.bmp", "trip/a.jpg", "trip/deep/d.webp"]
     assert [image.below.as_posix() for image in images] == names
     assert listing.left_out == {

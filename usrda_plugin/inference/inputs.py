@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from usrda_plugin.data.backends import IMAGE_SUFFIXES, is_hidden, is_listed
 
-Given = Literal["file", "folder", "tree", "pattern"]
+Origin = Literal["file", "folder", "tree", "pattern"]
 Reason = Literal["hidden", "format", "subfolder", "link"]
 _KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
@@ -21,32 +21,32 @@ _KINDS = {
 }  # fmt: skip
 
 
-class Found(NamedTuple):
+class InputImage(NamedTuple):
     """An image, and where it lies below the folder or the pattern that was given."""
 
     file: Path
     below: Path
-    given: Given
+    origin: Origin
 
 
 @dataclass
 class Listing:
     """What places hold: ``images`` in order, ``left_out`` by path with the reason, ``faults`` that name a path each."""
 
-    images: list[Found] = field(default_factory=list)
+    images: list[InputImage] = field(default_factory=list)
     left_out: dict[Path, Reason] = field(default_factory=dict)
     faults: dict[Path, str] = field(default_factory=dict)
 
-    def add(self, image: Found) -> None:
+    def add(self, image: InputImage) -> None:
         """Sort a file in by its name and its kind; it is not opened. One given by its name may have any."""
         file = image.file
-        if image.given != "file" and is_hidden(file.name):
+        if image.origin != "file" and is_hidden(file.name):
             self.left_out[file] = "hidden"
-        elif image.given != "file" and file.suffix.lower() not in IMAGE_SUFFIXES:
+        elif image.origin != "file" and file.suffix.lower() not in IMAGE_SUFFIXES:
             self.left_out[file] = "format"
         else:
             try:
-                fault = "" if is_listed(file) else f"expected an image file, found {kind_of(file)}"
+                fault = "" if is_listed(file) else f"expected an image file, found {describe_kind(file)}"
             except OSError as error:  # a folder may show names and refuse all else
                 fault = f"expected a file that can be read, found none ({error.strerror})"
             if fault:
@@ -59,13 +59,13 @@ class Listing:
         number = Counter(self.left_out.values())
         suffixes = Counter(file.suffix.lower() or "no suffix" for file, why in self.left_out.items() if why == "format")
         formats = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common())
-        said: dict[Reason, str] = {
+        messages: dict[Reason, str] = {
             "format": f"files of formats that are not read: {{}} ({formats})",
             "hidden": "hidden: {}",
             "subfolder": "subfolders: {} (--recursive searches them)",
             "link": "links to folders that are searched anyway or lie above: {}",
         }
-        return [text.format(number[reason]) for reason, text in said.items() if reason in number]
+        return [text.format(number[reason]) for reason, text in messages.items() if reason in number]
 
 
 def list_images(places: Sequence[str], *, recursive: bool = False) -> Listing:
@@ -75,23 +75,23 @@ def list_images(places: Sequence[str], *, recursive: bool = False) -> Listing:
     has none, FileNotFoundError where there is no such place.
     """
     whole = Listing()
-    found: dict[Path, Found] = {}
+    found: dict[Path, InputImage] = {}
     for place in places:
         listing = _list(place, recursive=recursive)
         for image in listing.images:
-            found.setdefault(place_of(image.file), image)
+            found.setdefault(canonical_path(image.file), image)
         whole.left_out |= listing.left_out
         whole.faults |= listing.faults
     whole.images = list(found.values())
     return whole
 
 
-def place_of(file: Path) -> Path:
+def canonical_path(file: Path) -> Path:
     """The one path of a file, by whatever path it is reached; a link is a place of its own."""
     return file.parent.resolve() / file.name
 
 
-def kind_of(file: Path) -> str:
+def describe_kind(file: Path) -> str:
     """What a path is that is no regular file, in words."""
     if not file.exists():
         return "a link that leads nowhere"
@@ -103,12 +103,11 @@ def _list(place: str, *, recursive: bool) -> Listing:
         raise ValueError("expected an image, a folder or a pattern as --input, found an empty name")
     path = Path(place)
     if path.is_dir():
-        given: Given = "tree" if recursive else "folder"
         listing = _tree(path) if recursive else _folder(path)
         what = "in this folder"
     elif path.exists():
-        given, listing = "file", Listing()
-        listing.add(Found(path, Path(path.name), given))  # whatever its name is; reading will tell
+        listing = Listing()
+        listing.add(InputImage(path, Path(path.name), "file"))  # whatever its name is; reading will show
     elif glob.has_magic(place):
         listing = _pattern(place)
         what = "that match this pattern, in which capital and small letters differ"
@@ -127,7 +126,7 @@ def _folder(folder: Path) -> Listing:
         if entry.is_dir() and entry.suffix.lower() not in IMAGE_SUFFIXES:
             listing.left_out[entry] = "hidden" if is_hidden(entry.name) else "subfolder"
         else:
-            listing.add(Found(entry, Path(entry.name), "folder"))
+            listing.add(InputImage(entry, Path(entry.name), "folder"))
     return listing
 
 
@@ -151,7 +150,7 @@ def _tree(root: Path) -> Listing:
             if entry.is_dir() and not is_hidden(entry.name):
                 (links if entry.is_symlink() else folders).append(entry)
             else:
-                listing.add(Found(entry, entry.relative_to(root), "tree"))
+                listing.add(InputImage(entry, entry.relative_to(root), "tree"))
     return listing
 
 
@@ -167,7 +166,7 @@ def _pattern(pattern: str) -> Listing:
     for below in sorted(map(Path, _matches(root, rest))):
         file = root / below
         if not file.is_dir() or file.suffix.lower() in IMAGE_SUFFIXES:
-            listing.add(Found(file, below, "pattern"))
+            listing.add(InputImage(file, below, "pattern"))
     return listing
 
 
