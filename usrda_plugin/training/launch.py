@@ -52,9 +52,9 @@ def train(
     """
     _number_process(launcher)
     stop_request = StopRequest(time_limit)
-    flags = ["--auto_resume"] * auto_resume + ["--debug"] * debug
     options = _load_options("train", Path(opt_file), overrides, plugins)
-    start = _Start("train", options, Path(opt_file).name, launcher, flags, Path(root or Path.cwd()))
+    root = Path(root or Path.cwd())
+    start = _Start("train", options, Path(opt_file).name, launcher, root, debug=debug, auto_resume=auto_resume)
     with setup_errors():
         lock = RunLock(start.folders[0]) if is_first_process() else None
     try:
@@ -78,29 +78,35 @@ def test(
     """Test as an option file says, by BasicSR's ``test_pipeline``, into ``root``/results; otherwise as ``train``."""
     _number_process(launcher)
     options = _load_options("test", Path(opt_file), overrides, plugins)
-    start = _Start("test", options, Path(opt_file).name, launcher, ["--debug"] * debug, Path(root or Path.cwd()))
+    start = _Start("test", options, Path(opt_file).name, launcher, Path(root or Path.cwd()), debug=debug)
     with _running(start, basicsr.test, {}, lambda remedy: f"testing stops; {remedy}, then test again"):
         basicsr.test.test_pipeline(str(start.root))
 
 
 class _Start(NamedTuple):
-    """What is started: checked options, the name of their file, and the flags with which BasicSR parses them."""
+    """What is started: checked options, the name of their file, and what the command line says beside them."""
 
     phase: Phase
     options: dict[str, Any]
     file_name: str
     launcher: Launcher
-    flags: list[str]
     root: Path
+    debug: bool
+    auto_resume: bool = False
 
     @property
     def folders(self) -> list[Path]:
         """The folders that the run writes into, its own first."""
         name = self.options["name"]
-        if "--debug" in self.flags and not name.startswith("debug"):
+        if self.debug and not name.startswith("debug"):
             name = f"debug_{name}"
         kinds = ("experiments", "tb_logger") if self.phase == "train" else ("results",)
         return [self.root / kind / name for kind in kinds]
+
+    def arguments(self, file: Path) -> list[str]:
+        """The command line by which BasicSR starts it from a file with these options."""
+        flags = {"--auto_resume": self.auto_resume, "--debug": self.debug}
+        return ["-opt", str(file), "--launcher", self.launcher, *(flag for flag, given in flags.items() if given)]
 
 
 def _number_process(launcher: Launcher) -> None:
@@ -131,8 +137,7 @@ def _running(
     with place as folder:
         resolved = Path(folder) / start.file_name
         dump_options(start.options, resolved)
-        arguments = ["-opt", str(resolved), "--launcher", start.launcher, *start.flags]
-        parse_options = _parser(arguments, runner.parse_options)
+        parse_options = _parser(start.arguments(resolved), runner.parse_options)
         with (
             setup_errors(set_up.is_going_on, rollback.undo),
             _clean_process(),
