@@ -22,7 +22,6 @@ setup(
         "basicsr>=1.4.2,<1.5",
         "torch>=2.6,<3",
         "torchvision>=0.21",
-        "filelock>=3.20",
         "mmengine>=0.10.4,<0.11",
         "opencv-python>=4.11",
         "lmdb>=1.4",

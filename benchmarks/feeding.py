@@ -80,16 +80,16 @@ def write(file: Path, image: np.ndarray, parameters: list[int]) -> None:
 
 def write_lmdbs(folder: Path, photographs: PhotographSet) -> None:
     """HR and LR, whole and as tiles, as PNG and uncompressed; the tiles of both show the same places."""
-    from usrda_plugin.data import Layout, make_lmdb
-    from usrda_plugin.data.encoding import ENCODINGS
+    from usrda_plugin.data import TilingSpec, make_lmdb
+    from usrda_plugin.data.pictures import ENCODINGS
 
     for kind, shrink in (("hr", 1), ("lr", photographs.scale)):
         tiles = photographs.crop // shrink
         for encoding in ENCODINGS:
             source = folder / f"{kind}_png"
-            make_lmdb(source, folder / f"{kind}_{encoding}.lmdb", layout=Layout(encoding=encoding))
-            layout = Layout(tiles, tiles // 2, encoding=encoding)
-            make_lmdb(source, folder / f"{kind}_{encoding}_tiles.lmdb", layout=layout)
+            make_lmdb(source, folder / f"{kind}_{encoding}.lmdb", encoding=encoding)
+            tiling = TilingSpec(tiles, tiles // 2)
+            make_lmdb(source, folder / f"{kind}_{encoding}_tiles.lmdb", tiling=tiling, encoding=encoding)
 
 
 def candidates(folder: Path, photographs: PhotographSet) -> dict[str, Dataset]:

@@ -85,13 +85,13 @@ def test_scale_2_and_3_are_told_apart_by_the_file_or_an_option(tmp_path: Path) -
     opened = open_network(saved(tmp_path, network), description={"type": "USRDANet", **arguments})
     assert output(opened).shape[-1] == 24
     identified = identify(saved(tmp_path, network, {"type": "USRDANet", **arguments}))
-    assert identified.told_by == "file"
+    assert identified.described_by == "file"
     assert identified.description["scale"] == 3
 
 
 def test_an_option_file_counts_more_than_the_file_itself(tmp_path: Path) -> None:
     file = saved(tmp_path, USRDANet(**USRDA[0]), {"type": "RRDBNet"})
-    assert identify(file, description={"type": "USRDANet", **USRDA[0]}).told_by == "option file"
+    assert identify(file, description={"type": "USRDANet", **USRDA[0]}).described_by == "option file"
 
 
 def test_a_compact_network_with_relu_does_not_tell_its_activation(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from usrda_plugin import __version__
 from usrda_plugin.cli.basicsr import main
+from usrda_plugin.errors import SetupError
 from usrda_plugin.training import launch
-from usrda_plugin.training.errors import SetupError
 
 OptionFile = Callable[..., Path]
 

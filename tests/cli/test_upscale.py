@@ -228,8 +228,8 @@ def test_quality_of_what_has_none_is_told(weights: Path, capsys: pytest.CaptureF
 def test_an_interruption_says_how_to_go_on(
     weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(jobs: list[Any], *arguments: object, watcher: Any, **how: object) -> None:
-        watcher.end(jobs[0], 7)
+    def interrupted(jobs: list[Any], *arguments: object, callbacks: Any, **how: object) -> None:
+        callbacks.end(jobs[0], 7)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(upscale, "upscale_files", interrupted)

@@ -10,7 +10,7 @@ import pytest
 from usrda_plugin import __version__
 from usrda_plugin.cli import doctor, usrda
 from usrda_plugin.compat import PATCHES, plugins
-from usrda_plugin.training.errors import SetupError
+from usrda_plugin.errors import SetupError
 
 
 def test_the_doctor_tells_versions_device_plugins_weights_and_patches(

@@ -209,7 +209,7 @@ def test_at_most_256_photographs_are_looked_at_evenly_spaced() -> None:
 
 def test_a_perfect_camera_changes_nothing() -> None:
     image = np.random.default_rng(0).random((40, 50, 3), dtype=np.float32)
-    taken = Camera(DELTA, 0.0).take(np.random.default_rng(1), image)
+    taken = Camera(DELTA, 0.0).degrade(np.random.default_rng(1), image)
     np.testing.assert_array_equal(taken, image[7:-7, 7:-7])
 
 
@@ -218,18 +218,18 @@ def test_a_camera_blurs_by_its_kernel_and_keeps_the_mean() -> None:
     kernel = np.full((15, 15), 1 / 225, np.float32)
     point = np.zeros((29, 29, 3), np.float32)
     point[14, 14] = 0.9
-    np.testing.assert_allclose(Camera(kernel, 0.0).take(rng, point), 0.9 / 225, atol=1e-7)
+    np.testing.assert_allclose(Camera(kernel, 0.0).degrade(rng, point), 0.9 / 225, atol=1e-7)
     even = np.full((40, 40, 3), (0.2, 0.5, 0.7), np.float32)
-    np.testing.assert_allclose(Camera(kernel, 0.0).take(rng, even), even[7:-7, 7:-7], atol=1e-6)
+    np.testing.assert_allclose(Camera(kernel, 0.0).degrade(rng, even), even[7:-7, 7:-7], atol=1e-6)
 
 
 def test_noise_is_drawn_for_each_colour_and_clipped() -> None:
     camera, rng = Camera(DELTA, 0.02), np.random.default_rng(0)
-    noise = camera.take(rng, np.full((214, 214, 3), 0.5, np.float32)) - 0.5
+    noise = camera.degrade(rng, np.full((214, 214, 3), 0.5, np.float32)) - 0.5
     np.testing.assert_allclose(noise.std(axis=(0, 1)), 0.02, rtol=0.02)
     np.testing.assert_allclose(noise.mean(axis=(0, 1)), 0, atol=5e-4)
     np.testing.assert_allclose(np.corrcoef(noise.reshape(-1, 3).T), np.eye(3), atol=0.02)
-    black = camera.take(rng, np.zeros((64, 64, 3), np.float32))
+    black = camera.degrade(rng, np.zeros((64, 64, 3), np.float32))
     assert black.min() == 0
     assert 0 < black.max() < 0.2
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from usrda_plugin.data.environment import lmdb_environment
+from usrda_plugin.data.backends import lmdb_environment
 from usrda_plugin.data.images import ImageSource
-from usrda_plugin.data.levels import as_8_bit, as_unit
 from usrda_plugin.data.lmdb import make_lmdb
+from usrda_plugin.data.pictures import as_8_bit, as_unit
 
 Write = Callable[[Path, np.ndarray], Path]
 Noise = Callable[..., np.ndarray]
@@ -185,27 +185,30 @@ def test_two_sources_share_an_lmdb_and_a_source_pickles_after_reading(noise_lmdb
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(first)).read(0), second.read(0))
 
 
-def _sum_of_first(source: ImageSource) -> tuple[int, int]:
-    return int(source.read(0).sum()), id(lmdb_environment(source.store.root))
+_inherited: list[object] = []
+"""What a forked process has from its parent."""
 
 
-def test_a_forked_worker_opens_the_lmdb_for_itself_and_leaves_the_parent_s_alone(noise_lmdb: Path) -> None:
+def _sum_of_first(source: ImageSource) -> int:
+    return int(source.read(0).sum())
+
+
+def _opens_another(path: Path) -> bool:
+    return all(lmdb_environment(path) is not environment for environment in _inherited)
+
+
+def test_a_forked_worker_opens_the_lmdb_for_itself_and_leaves_the_parent_s_alone(
+    noise_lmdb: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = ImageSource.open(noise_lmdb)
-    expected = int(source.read(0).sum())
+    expected = _sum_of_first(source)
     mine = lmdb_environment(noise_lmdb)
+    monkeypatch.setattr(f"{__name__}._inherited", [mine])
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        assert pool.apply(_sum_of_first, (source,))[0] == expected
-        assert pool.apply(_opened_by_me, (noise_lmdb,))
+        assert pool.apply(_sum_of_first, (source,)) == expected
+        assert pool.apply(_opens_another, (noise_lmdb,))
     assert lmdb_environment(noise_lmdb) is mine
-    assert int(source.read(0).sum()) == expected
-
-
-def _opened_by_me(path: Path) -> bool:
-    import os
-
-    from usrda_plugin.data import environment
-
-    return environment._OPEN[os.path.realpath(path)][0][0] == os.getpid()
+    assert _sum_of_first(source) == expected
 
 
 def test_an_lmdb_made_again_is_read_anew(noise_lmdb: Path, noise_folder: Path, tmp_path: Path, write: Write) -> None:

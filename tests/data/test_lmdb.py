@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from basicsr.data.paired_image_dataset import PairedImageDataset
 
-from usrda_plugin.data.encoding import ENCODINGS, Encoding, encode
+from usrda_plugin.choices import Encoding
 from usrda_plugin.data.images import ImageSource
-from usrda_plugin.data.layout import Layout
-from usrda_plugin.data.lmdb import make_lmdb, unique_keys
-from usrda_plugin.data.verify import verify_lmdb
+from usrda_plugin.data.lmdb import TilingSpec, make_lmdb, unique_keys, verify_lmdb
+from usrda_plugin.data.pictures import ENCODINGS, encode_colour
 
 Write = Callable[[Path, np.ndarray], Path]
 Noise = Callable[..., np.ndarray]
@@ -20,7 +19,7 @@ Noise = Callable[..., np.ndarray]
 
 @pytest.fixture
 def noise_lmdb(noise_folder: Path, tmp_path: Path) -> Path:
-    assert make_lmdb(noise_folder, tmp_path / "noise.lmdb", layout=Layout(encoding="png")) == 5
+    assert make_lmdb(noise_folder, tmp_path / "noise.lmdb", encoding="png") == 5
     return tmp_path / "noise.lmdb"
 
 
@@ -45,7 +44,7 @@ def test_basicsr_reads_pairs_from_it(encoding: Encoding, tmp_path: Path, write: 
         write(tmp_path / "hr" / f"{number}.png", noise(32, 32, number))
         write(tmp_path / "lr" / f"{number}.png", noise(16, 16, number))
     for name in ("hr", "lr"):
-        make_lmdb(tmp_path / name, tmp_path / f"{name}.lmdb", layout=Layout(encoding=encoding))
+        make_lmdb(tmp_path / name, tmp_path / f"{name}.lmdb", encoding=encoding)
     roots = {"dataroot_gt": str(tmp_path / "hr.lmdb"), "dataroot_lq": str(tmp_path / "lr.lmdb")}
     dataset = PairedImageDataset({**roots, "io_backend": {"type": "lmdb"}, "scale": 2, "phase": "val"})
     assert len(dataset) == 3
@@ -57,7 +56,7 @@ def test_basicsr_reads_pairs_from_it(encoding: Encoding, tmp_path: Path, write: 
 def test_16_bit_images_keep_their_levels(encoding: Encoding, tmp_path: Path, write: Write) -> None:
     levels = np.random.default_rng(0).integers(0, 2**16, (8, 9, 3)).astype(np.uint16)
     write(tmp_path / "deep" / "a.png", levels)
-    make_lmdb(tmp_path / "deep", tmp_path / "deep.lmdb", layout=Layout(encoding=encoding))
+    make_lmdb(tmp_path / "deep", tmp_path / "deep.lmdb", encoding=encoding)
     source = ImageSource.open(tmp_path / "deep.lmdb")
     np.testing.assert_array_equal(source.read(0), levels)
     with source.opened(0) as image:
@@ -82,13 +81,13 @@ def test_a_tile_named_as_another_image_is_refused(
 ) -> None:
     write(noise_folder / "0_s002.png", noise(40, 40))
     with pytest.raises(ValueError, match="two images would have the key '0_s002'"):
-        make_lmdb(noise_folder, tmp_path / "out" / "tiles.lmdb", layout=Layout(crop=47))
+        make_lmdb(noise_folder, tmp_path / "out" / "tiles.lmdb", tiling=TilingSpec(crop=47))
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_an_image_smaller_than_the_multiple_is_named(noise_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"0\.png: expected at least 41x41 pixels, found 40x48"):
-        make_lmdb(noise_folder, tmp_path / "a.lmdb", layout=Layout(multiple=41))
+        make_lmdb(noise_folder, tmp_path / "a.lmdb", tiling=TilingSpec(multiple=41))
 
 
 def test_all_unreadable_images_are_named_and_nothing_is_left_behind(noise_folder: Path, tmp_path: Path) -> None:
@@ -131,7 +130,7 @@ def test_it_grows_beyond_its_first_size(
 
 
 def test_tiles_are_entries_of_their_own(noise_folder: Path, tmp_path: Path, noise: Noise) -> None:
-    assert make_lmdb(noise_folder, tmp_path / "tiles.lmdb", layout=Layout(crop=32)) == 5 * 4
+    assert make_lmdb(noise_folder, tmp_path / "tiles.lmdb", tiling=TilingSpec(crop=32)) == 5 * 4
     source = ImageSource.open(tmp_path / "tiles.lmdb")
     assert source.entries[:4] == ["0_s001", "0_s002", "0_s003", "0_s004"]
     np.testing.assert_array_equal(source.read(3), noise(40, 48, 0)[8:, 16:])
@@ -148,8 +147,8 @@ def test_tiles_of_hr_and_lr_images_show_the_same_place(tmp_path: Path, write: Wr
     # a remainder that belongs to no LR pixel, at the right and the bottom
     write(tmp_path / "hr" / "a.png", np.pad(small.repeat(4, 0).repeat(4, 1), ((0, 3), (0, 2), (0, 0))))
     write(tmp_path / "lr" / "a.png", small)
-    make_lmdb(tmp_path / "hr", tmp_path / "hr.lmdb", layout=Layout(crop=32, step=20, multiple=4))
-    make_lmdb(tmp_path / "lr", tmp_path / "lr.lmdb", layout=Layout(crop=8, step=5))
+    make_lmdb(tmp_path / "hr", tmp_path / "hr.lmdb", tiling=TilingSpec(crop=32, step=20, multiple=4))
+    make_lmdb(tmp_path / "lr", tmp_path / "lr.lmdb", tiling=TilingSpec(crop=8, step=5))
     hr = ImageSource.open(tmp_path / "hr.lmdb")
     lr = hr.partners(tmp_path / "lr.lmdb")
     assert len(lr) == len(hr) == 4 * 5
@@ -176,7 +175,7 @@ def test_a_whole_lmdb_has_no_faults(noise_lmdb: Path) -> None:
 
 def test_an_uncompressed_entry_that_is_cut_off_is_a_fault(noise_folder: Path, tmp_path: Path, noise: Noise) -> None:
     make_lmdb(noise_folder, tmp_path / "plain.lmdb")
-    change(tmp_path / "plain.lmdb", "3", encode(noise(40, 48, 3), "ppm")[:-1])
+    change(tmp_path / "plain.lmdb", "3", encode_colour(noise(40, 48, 3), "ppm")[:-1])
     assert ["plain.lmdb: 3: expected an image" in fault for fault in verify_lmdb(tmp_path / "plain.lmdb")] == [True]
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from usrda_plugin.data import Layout, USRDADataset, make_lmdb
+from usrda_plugin.data import USRDADataset, make_lmdb
 
 SEED = 11
 
@@ -95,7 +95,7 @@ def test_samples_are_the_oracles_bit_for_bit(
     if storage in ("ppm", "png"):
         for name, folder in folders.items():
             roots[name] = folder.with_suffix(".lmdb")
-            make_lmdb(folder, roots[name], layout=Layout(encoding=storage))  # type: ignore[arg-type]
+            make_lmdb(folder, roots[name], encoding=storage)  # type: ignore[arg-type]
     dataset = USRDADataset(
         {**opt, "dataroot_gt": roots["hr"], "dataroot_target": roots["lr"], "cache_in_memory": "memory" in storage}
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from usrda_plugin.data.sampler import StreamSampler, draws
+from usrda_plugin.data.sampler import StreamSampler, sample_rng
 
 IMAGES = range(12)
 
@@ -61,14 +61,14 @@ def test_a_rank_outside_the_world_is_refused() -> None:
 
 
 def test_the_same_seed_and_number_draw_the_same_and_any_other_draws_otherwise() -> None:
-    first = draws(3, 14).random(4)
-    np.testing.assert_array_equal(draws(3, 14).random(4), first)
-    others = [draws(*key).random(4) for key in ((14, 3), (3, 15), (4, 14), (0, 0))]
+    first = sample_rng(3, 14).random(4)
+    np.testing.assert_array_equal(sample_rng(3, 14).random(4), first)
+    others = [sample_rng(*key).random(4) for key in ((14, 3), (3, 15), (4, 14), (0, 0))]
     assert all(not np.isin(first, other).any() for other in others)
 
 
 def test_draws_of_successive_numbers_are_uniform_and_unrelated() -> None:
-    drawn = np.array([draws(0, number).integers(10, size=2) for number in range(4000)])
+    drawn = np.array([sample_rng(0, number).integers(10, size=2) for number in range(4000)])
     assert chisquare(np.bincount(drawn[:, 0], minlength=10)).pvalue > 1e-3
     within = drawn[:, 0] * 10 + drawn[:, 1]
     following = drawn[:-1, 0] * 10 + drawn[1:, 0]

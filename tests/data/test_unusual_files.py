@@ -18,11 +18,9 @@ from basicsr.utils import imfrombytes
 from PIL import Image
 
 from tests.data.planted import DAMAGED, UNUSUAL, flipped, promised, saved, smooth
+from usrda_plugin.choices import Encoding
 from usrda_plugin.data import ImageSource, USRDADataset, USRDASourceDataset, make_lmdb
-from usrda_plugin.data.encoding import ENCODINGS, Encoding
-from usrda_plugin.data.layout import Layout
-from usrda_plugin.data.levels import as_unit
-from usrda_plugin.data.pictures import decode_colour
+from usrda_plugin.data.pictures import ENCODINGS, as_unit, decode_colour
 
 HIGH, WIDE = 32, 48
 
@@ -51,7 +49,7 @@ def test_an_unusual_image_is_read_as_it_looks_from_a_folder_and_from_an_lmdb(kin
     assert source.size(0) == (HIGH, WIDE)
     np.testing.assert_array_equal(ImageSource.open(folder, keep_decoded=True).read(0), levels)
     for encoding in ENCODINGS:
-        make_lmdb(folder, tmp_path / f"{encoding}.lmdb", layout=Layout(encoding=encoding))
+        make_lmdb(folder, tmp_path / f"{encoding}.lmdb", encoding=encoding)
         stored = ImageSource.open(tmp_path / f"{encoding}.lmdb")
         np.testing.assert_array_equal(stored.read(0), levels)
         assert stored.size(0) == (HIGH, WIDE)
@@ -273,7 +271,7 @@ def two_images(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     encoding: Encoding = request.param
     for number in range(2):
         plant(tmp_path / "images", saved(Image.fromarray(smooth(40, 48, number)), "PNG"), f"{number}.png")
-    make_lmdb(tmp_path / "images", tmp_path / "images.lmdb", layout=Layout(encoding=encoding))
+    make_lmdb(tmp_path / "images", tmp_path / "images.lmdb", encoding=encoding)
     return tmp_path / "images.lmdb"
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from tests.data.broken_lmdbs import VERIFIED, write
 from tests.data.planted import flipped, smooth
+from usrda_plugin.choices import Encoding
 from usrda_plugin.data import ImageSource, make_lmdb, verify_lmdb
-from usrda_plugin.data.encoding import ENCODINGS, Encoding
-from usrda_plugin.data.layout import Layout
 from usrda_plugin.data.lmdb_tree import read_meta, tree_faults
+from usrda_plugin.data.pictures import ENCODINGS
 
 COUNT = 4
 
@@ -65,7 +65,7 @@ def test_without_checksums_all_else_is_found_as_before(made: Path) -> None:
 def test_whichever_bit_flips_in_the_data_is_found_or_does_no_harm(
     encoding: Encoding, images: Path, tmp_path: Path
 ) -> None:
-    make_lmdb(images, tmp_path / "made.lmdb", layout=Layout(encoding=encoding))
+    make_lmdb(images, tmp_path / "made.lmdb", encoding=encoding)
     source = ImageSource.open(tmp_path / "made.lmdb")
     expected = [source.read(number) for number in range(COUNT)]
     data, rng, found = (tmp_path / "made.lmdb" / "data.mdb").read_bytes(), np.random.default_rng(0), 0

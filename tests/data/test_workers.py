@@ -15,8 +15,8 @@ import pytest
 
 from tests.training import tiny
 from usrda_plugin.data import USRDADataset, workers
+from usrda_plugin.errors import SetupError, TrainingError
 from usrda_plugin.options import consistency
-from usrda_plugin.training.errors import SetupError, TrainingError
 
 WITH_WORKER: dict[str, Any] = {"datasets": {"train": {"num_worker_per_gpu": 1}, "val": None}, "val": None}
 

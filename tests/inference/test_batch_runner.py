@@ -16,14 +16,14 @@ from torch.nn import functional as F
 from usrda_plugin.inference import (
     Job,
     Picture,
+    ProgressCallbacks,
     Report,
     Upscaler,
-    Watcher,
+    batch_runner,
     memory,
     read_picture,
     upscale_files,
     upscale_picture,
-    workshop,
     write_picture,
 )
 
@@ -56,19 +56,19 @@ def doubled(levels: np.ndarray) -> np.ndarray:
 
 
 def test_every_image_comes_out_under_its_own_name(jobs: list[Job], upscaler: Upscaler) -> None:
-    told: list[Any] = []
-    watcher = Watcher(begin=lambda job: None, end=lambda job, pixels: told.append((job, pixels)))
-    assert upscale_files(jobs, upscaler, watcher=watcher) == Report([], [])
+    ended: list[Any] = []
+    callbacks = ProgressCallbacks(begin=lambda job: None, end=lambda job, pixels: ended.append((job, pixels)))
+    assert upscale_files(jobs, upscaler, callbacks=callbacks) == Report([], [])
     for number, job in enumerate(jobs):
         assert np.array_equal(read_picture(job.target).colour, doubled(image(number)))
-    assert told == [(job, 12 * 16) for job in jobs]
+    assert ended == [(job, 12 * 16) for job in jobs]
 
 
 @pytest.mark.parametrize(("suffix", "side"), [(".webp", 16384), (".jpg", 65502), (".jpeg", 65502)])
 def test_a_result_too_large_for_its_format_is_told_before_it_is_computed(
     tmp_path: Path, upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch, suffix: str, side: int
 ) -> None:
-    monkeypatch.setattr(workshop, "upscale_picture", lambda *arguments: pytest.fail("computed"))
+    monkeypatch.setattr(batch_runner, "upscale_picture", lambda *arguments: pytest.fail("computed"))
     write_picture(tmp_path / "wide.png", Picture(np.zeros((1, side // 2), np.uint8)))
     job = Job(tmp_path / "wide.png", tmp_path / f"wide{suffix}")
     (failure,) = upscale_files([job], upscaler).failures
@@ -118,7 +118,7 @@ def test_what_only_we_can_mend_is_not_hidden(
     def broken(*arguments: object, **how: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(workshop, place, broken)
+    monkeypatch.setattr(batch_runner, place, broken)
     with pytest.raises(ZeroDivisionError):
         upscale_files(jobs, upscaler)
 
@@ -146,15 +146,15 @@ def test_few_images_are_in_memory_at_a_time(
     jobs: list[Job], upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, done = [], []
-    monkeypatch.setattr(workshop, "read_picture", lambda file: read.append(file) or read_picture(file))
+    monkeypatch.setattr(batch_runner, "read_picture", lambda file: read.append(file) or read_picture(file))
     ahead = []
 
     def end(job: Job, pixels: int) -> None:
         done.append(job)
         ahead.append(len(read) - len(done))
 
-    upscale_files(jobs, upscaler, watcher=Watcher(end=end))
-    assert max(ahead) <= workshop.AHEAD + workshop.BEHIND + 1
+    upscale_files(jobs, upscaler, callbacks=ProgressCallbacks(end=end))
+    assert max(ahead) <= batch_runner.AHEAD + batch_runner.BEHIND + 1
 
 
 @pytest.mark.parametrize("alpha_by", ["network", "bicubic"])
@@ -183,26 +183,26 @@ def test_a_full_disk_ends_the_work_and_what_is_not_begun_is_counted(
             raise OSError(number, os.strerror(number), "draft")
         write_picture(file, picture)
 
-    monkeypatch.setattr(workshop, "write_picture", full)
+    monkeypatch.setattr(batch_runner, "write_picture", full)
     failures, not_begun = upscale_files(jobs, upscaler)
     assert failures[0].job == jobs[2]
     assert f"{jobs[2].source}: its result cannot be written to {jobs[2].target} ({os.strerror(number)})" in str(
         failures[0]
     )
-    assert len(failures) <= 1 + workshop.BEHIND + 1
+    assert len(failures) <= 1 + batch_runner.BEHIND + 1
     assert list(not_begun) == jobs[2 + len(failures) :]
 
 
 def test_without_memory_for_the_result_nothing_is_computed_and_its_need_is_said(
     jobs: list[Job], upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    need = workshop.COPIES * 12 * 16 * 3
+    need = batch_runner.COPIES * 12 * 16 * 3
     for free in (need, need - 1):
         monkeypatch.setattr(memory, "_free_ram", lambda *beside, free=free: free)
         monkeypatch.setattr(memory, "_kept", lambda: 0)
         report = upscale_files(jobs[:1], upscaler)
         assert len(report.failures) == (free < need)
-    monkeypatch.setattr(workshop, "upscale_picture", lambda *arguments: pytest.fail("computed"))
+    monkeypatch.setattr(batch_runner, "upscale_picture", lambda *arguments: pytest.fail("computed"))
     (failure,) = upscale_files(jobs[:1], upscaler).failures
     assert "of memory for its result of 16x12 pixels, found 0.0 GiB free; cut the image into parts" in failure.reason
     assert "--overlap" not in failure.reason
@@ -219,7 +219,7 @@ def test_an_image_is_read_again_where_memory_did_not_suffice_beside_others(
             raise MemoryError
         return read_picture(file)
 
-    monkeypatch.setattr(workshop, "read_picture", scarce)
+    monkeypatch.setattr(batch_runner, "read_picture", scarce)
     (failure,) = upscale_files(jobs, upscaler).failures
     assert failure.job == jobs[4]
     assert "for the image of 8x6 pixels" in failure.reason
@@ -229,7 +229,7 @@ def test_no_memory_for_writing_says_so(jobs: list[Job], upscaler: Upscaler, monk
     def scarce(*arguments: object, **how: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(workshop, "write_picture", scarce)
+    monkeypatch.setattr(batch_runner, "write_picture", scarce)
     (failure,) = upscale_files(jobs[:1], upscaler).failures
     assert "to write its result of 16x12 pixels" in failure.reason
 
@@ -243,7 +243,7 @@ def test_alpha_in_a_jpeg_is_refused_before_it_is_computed_and_opaque_alpha_is_dr
         )
     jobs = [Job(tmp_path / f"{name}.png", tmp_path / f"{name}.jpg") for name in ("opaque", "clear")]
     assert upscale_files(jobs[:1], upscaler) == Report([], [])
-    monkeypatch.setattr(workshop, "upscale_picture", lambda *arguments: pytest.fail("computed"))
+    monkeypatch.setattr(batch_runner, "upscale_picture", lambda *arguments: pytest.fail("computed"))
     (failure,) = upscale_files(jobs[1:], upscaler).failures
     assert "expected an opaque image for a JPEG, found alpha; write it as .png or .webp" in failure.reason
 
@@ -251,9 +251,11 @@ def test_alpha_in_a_jpeg_is_refused_before_it_is_computed_and_opaque_alpha_is_dr
 def test_an_image_of_several_frames_is_told(
     jobs: list[Job], upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workshop, "read_picture", lambda file: read_picture(file)._replace(frames=int(file.stem)))
+    monkeypatch.setattr(batch_runner, "read_picture", lambda file: read_picture(file)._replace(frames=int(file.stem)))
     noted: list[tuple[str, str]] = []
-    upscale_files(jobs[:4], upscaler, watcher=Watcher(note=lambda job, text: noted.append((job.source.name, text))))
+    upscale_files(
+        jobs[:4], upscaler, callbacks=ProgressCallbacks(note=lambda job, text: noted.append((job.source.name, text)))
+    )
     assert noted == [(f"{n}.png", f"it has {n} frames or pages, of which the first is upscaled") for n in (2, 3)]
 
 
@@ -261,9 +263,9 @@ def test_what_a_result_is_without_is_noted(
     jobs: list[Job], upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     profile = bytes(16) + b"CMYK" + bytes(108)
-    monkeypatch.setattr(workshop, "read_picture", lambda file: read_picture(file)._replace(profile=profile))
+    monkeypatch.setattr(batch_runner, "read_picture", lambda file: read_picture(file)._replace(profile=profile))
     noted: list[str] = []
-    upscale_files(jobs[:1], upscaler, watcher=Watcher(note=lambda job, text: noted.append(text)))
+    upscale_files(jobs[:1], upscaler, callbacks=ProgressCallbacks(note=lambda job, text: noted.append(text)))
     assert noted == ["its result is without its colour profile, which does not fit its channels"]
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from usrda_plugin.inference import Naming, list_images, plan_jobs, without_results
-from usrda_plugin.inference.naming import Existing
+from usrda_plugin.inference import Existing, Naming, exclude_outputs, list_images, plan_jobs
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +23,7 @@ def touch(*names: str) -> None:
 
 
 def plan(places: list[str], output: str, naming: Naming) -> dict[str, str]:
-    images = without_results(list_images(places).images, Path(output), naming)
+    images = exclude_outputs(list_images(places).images, Path(output), naming)
     return {job.source.as_posix(): job.target.as_posix() for job in plan_jobs(images, Path(output), naming).jobs}
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from usrda_plugin.data.pictures import Picture
 from usrda_plugin.inference import Upscaler, upscale_picture
-from usrda_plugin.inference.transparency import carry_colours_outwards
+from usrda_plugin.inference.upscaler import spread_visible_colours
 
 
 class Cubic(nn.Module):
@@ -48,14 +48,14 @@ def test_a_white_disc_laid_on_white_is_white(
 
 def test_the_nearest_colour_that_is_seen_is_taken() -> None:
     colour = np.array([[[9, 9, 9], [1, 2, 3], [8, 8, 8], [7, 7, 7], [4, 5, 6]]], np.uint8)
-    found = carry_colours_outwards(colour, np.array([[0, 10, 0, 0, 255]], np.uint8))
+    found = spread_visible_colours(colour, np.array([[0, 10, 0, 0, 255]], np.uint8))
     assert found.tolist() == [[[1, 2, 3], [1, 2, 3], [1, 2, 3], [4, 5, 6], [4, 5, 6]]]
 
 
 @pytest.mark.parametrize("alpha", [0, 1, 255])
 def test_where_all_or_nothing_is_seen_nothing_changes(alpha: int) -> None:
     colour = np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8)
-    assert carry_colours_outwards(colour, np.full((5, 6), alpha, np.uint8)) is colour
+    assert spread_visible_colours(colour, np.full((5, 6), alpha, np.uint8)) is colour
 
 
 class Veil(nn.Module):

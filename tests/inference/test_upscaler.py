@@ -20,7 +20,7 @@ from usrda_plugin.archs import USRDANet
 from usrda_plugin.inference import Size, Tiling, Upscaler, super_resolve
 from usrda_plugin.inference import upscaler as upscaler_module
 from usrda_plugin.inference.engine import Engine, choose_device
-from usrda_plugin.inference.pending_batch import Canvas
+from usrda_plugin.inference.tiles import Canvas
 
 Build = Callable[[int], nn.Module]
 
@@ -139,13 +139,13 @@ def test_other_errors_are_not_taken_for_memory() -> None:
     network.most, network.fault = 0, KeyError
     with pytest.raises(KeyError):
         upscaler(torch.rand(3, 8, 8))
-    assert len(network.seen) == 1 + 2 + 1  # traits, field, and once the image
+    assert len(network.seen) == 1 + 2 + 1  # shape, receptive field, and once the image
 
 
 def test_the_tile_follows_free_memory(rrdb: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     areas = []
     for free in (10**6, 10**8, 10**9, 10**12):
-        monkeypatch.setattr("usrda_plugin.inference.tiled.free_memory", lambda device, free=free: free)
+        monkeypatch.setattr("usrda_plugin.inference.tiles.free_memory", lambda device, free=free: free)
         upscaler = Upscaler(rrdb(4), Tiling(overlap=8), device="cpu")
         areas.append(upscaler.tiled.plan(Size(2000, 3000)).area)
     # 8 channels at 4 x 4 the size, float32, before and after a layer, and some
@@ -351,7 +351,7 @@ def test_a_whole_image_that_memory_does_not_suffice_for_is_cut_into_tiles_that_a
     scarce = Upscaler(rrdb(2), Tiling("none", overlap), device="cpu")
     if predicted:
         monkeypatch.setattr(
-            "usrda_plugin.inference.tiled.free_memory", lambda device: int(20_000 * scarce.tiled._bytes_per_pixel)
+            "usrda_plugin.inference.tiles.free_memory", lambda device: int(20_000 * scarce.tiled._bytes_per_pixel)
         )
     else:
         run = scarce.engine.run

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from usrda_plugin.data.degradation import bicubic_downsample
+from usrda_plugin.data.resize import bicubic_downsample
 from usrda_plugin.method import Batch, Criteria, LossContext, Pass, extensions, local_mean
 
 

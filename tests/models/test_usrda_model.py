@@ -175,7 +175,7 @@ def test_a_term_whose_critic_is_not_in_the_options_is_an_error(tmp_path):
 
 
 def test_no_term_at_all_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="no term has a weight"):
+    with pytest.raises(ValueError, match="no term of USR-DA has a weight"):
         build(tmp_path, **dict.fromkeys(TERMS))
 
 

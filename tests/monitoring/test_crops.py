@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from usrda_plugin.data import USRDADataset, bicubic_downsample, draws, make_lmdb, unpaired
+from usrda_plugin.data import USRDADataset, bicubic_downsample, make_lmdb, sample_rng, unpaired
 from usrda_plugin.data.camera import estimate_camera
 from usrda_plugin.monitoring.measurement import evenly_spaced, fixed_crops
 
@@ -73,7 +73,7 @@ def test_with_a_camera_source_crops_are_taken_by_that_of_the_training(tmp_path: 
     crops = fixed_crops(opt, images=3, size=64)
     training = USRDADataset({**opt, "gt_size": 128})
     for number, crop in enumerate(crops.x_s):
-        expected = training.pairs.draw(draws(0, number), number).lq
+        expected = training.pairs.draw(sample_rng(0, number), number).lq
         assert np.array_equal(crop.numpy(), expected.transpose(2, 0, 1))
     bicubic = fixed_crops({**opt, "degradation": "bicubic"}, images=3, size=64)
     assert torch.equal(crops.x_t, bicubic.x_t)

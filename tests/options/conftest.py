@@ -15,7 +15,7 @@ from basicsr.archs.rrdbnet_arch import RRDBNet
 from PIL import Image
 
 from tests.usrda_options import SIX_TERMS
-from usrda_plugin.options import Fault, OptionsError, load_options
+from usrda_plugin.options import OptionError, OptionsError, load_options
 
 Options = dict[str, Any]
 
@@ -144,12 +144,12 @@ def load(tmp_path: Path) -> Callable[..., Options]:
 
 
 @pytest.fixture
-def faults(load: Callable[..., Options]) -> Callable[..., list[Fault]]:
+def faults(load: Callable[..., Options]) -> Callable[..., list[OptionError]]:
     """The faults that loading options reports; at least one is expected."""
 
-    def faults(opt: Any, *overrides: str, is_train: bool = True) -> list[Fault]:
+    def faults(opt: Any, *overrides: str, is_train: bool = True) -> list[OptionError]:
         with pytest.raises(OptionsError) as caught:
             load(opt, *overrides, is_train=is_train)
-        return caught.value.faults
+        return caught.value.errors
 
     return faults

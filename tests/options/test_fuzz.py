@@ -13,7 +13,7 @@ from tests.options.fuzz import outcome
 from tests.options.fuzz.files import FUZZED, Spoilt, spoilt
 from tests.options.fuzz.fuzz import Report, fuzz, quiet, try_file
 from tests.options.fuzz.workplace import Workplace, inside
-from usrda_plugin.options import Fault, OptionsError
+from usrda_plugin.options import OptionError, OptionsError
 
 # a run may warn of what it was asked for: a learning rate, a metric that is not defined for small images
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -67,16 +67,16 @@ def unforeseen(*_: Any, **__: Any) -> None:
 
 
 def without_place(file: Path, **_: Any) -> None:
-    raise OptionsError(str(file), [Fault((), str(file), "something is wrong", "mend it")])
+    raise OptionsError(str(file), [OptionError((), str(file), "something is wrong", "mend it")])
 
 
 def of_another_key(file: Path, **_: Any) -> None:
-    raise OptionsError(str(file), [Fault(("logger",), str(file), "something is wrong", "mend it")])
+    raise OptionsError(str(file), [OptionError(("logger",), str(file), "something is wrong", "mend it")])
 
 
 def writing(*_: Any, **__: Any) -> None:
     Path("experiments/half").mkdir()
-    raise OptionsError("f", [Fault(("name",), "f", "wrong", "mend it")])
+    raise OptionsError("f", [OptionError(("name",), "f", "wrong", "mend it")])
 
 
 def without_end(*_: Any, **__: Any) -> None:

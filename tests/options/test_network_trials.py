@@ -10,11 +10,11 @@ import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
-from usrda_plugin.options import Fault
+from usrda_plugin.options import OptionError
 from usrda_plugin.options.validation import Options
 
 Load = Callable[..., Options]
-Faults = Callable[..., list[Fault]]
+Faults = Callable[..., list[OptionError]]
 
 SWIN: Options = {
     **{"type": "SwinIR", "upscale": 4, "in_chans": 3, "img_size": 8, "window_size": 4, "img_range": 1.0},
@@ -26,7 +26,6 @@ REFUSED = {
     "fewer heads than depths": ({"depths": [2, 2]}, "IndexError: list index out of range"),
     "an upsampler of another scale": ({"upsampler": ""}, "expected patches of 3x32x32, found that it makes 3x8x8"),
     "an upsampler that there is not": ({"upsampler": "shuffle"}, "found that it makes 3x8x8"),
-    "positions of another size": ({"ape": True, "img_size": 16}, "does not work on patches of 8x8"),
     "checkpoints that BasicSR cannot make": ({"use_checkpoint": True}, "leave out use_checkpoint"),
 }
 
@@ -39,6 +38,14 @@ def test_a_swinir_that_cannot_work_is_told_before_the_start(
     [fault] = faults(paired, "model_type=SwinIRModel")
     assert fault.key == "network_g"
     assert part in str(fault)
+
+
+def test_a_patch_that_a_network_cannot_take_is_told_with_one_that_it_takes(paired: Options, faults: Faults) -> None:
+    paired["network_g"] = {**SWIN, "ape": True, "img_size": 16}  # positions of another size
+    [fault] = faults(paired, "model_type=SwinIRModel")
+    assert fault.key == "datasets.train.gt_size"
+    assert "takes patches of 64x64, not of 32x32" in fault.message
+    assert fault.remedy == "write gt_size: 64"
 
 
 @pytest.mark.parametrize("changes", [{}, {"img_size": 10, "depths": [1]}, {"upsampler": "nearest+conv"}])

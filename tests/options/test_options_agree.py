@@ -16,7 +16,7 @@ import usrda_plugin  # noqa: F401 - makes BasicSR importable
 from usrda_plugin.data import verify_lmdb
 from usrda_plugin.options.consistency import check_consistency
 from usrda_plugin.options.images import check_images
-from usrda_plugin.options.validation import Review, Source
+from usrda_plugin.options.validation import Source, Validation
 
 Options = dict[str, Any]
 SCALE = 2
@@ -163,10 +163,10 @@ def disagreement(draw: Draw) -> tuple[str, bool]:
     """What the check says where the data set says something else, and whether the data set loads."""
     dataset, phase = draw.options(), draw.phase
     opt = {"scale": SCALE, "num_gpu": 0, "datasets": {phase: dataset}}
-    review = Review(opt, phase == "train", (Source("options.yml", opt),))
-    check_consistency(review)
-    check_images(review)
-    told = "; ".join(f"{fault.key}: {fault.message}" for fault in review.faults if fault.keys[0] == "datasets")
+    validation = Validation(opt, phase == "train", (Source("options.yml", opt),))
+    check_consistency(validation)
+    check_images(validation)
+    told = "; ".join(f"{fault.key}: {fault.message}" for fault in validation.errors if fault.keys[0] == "datasets")
     why = loads(dataset, phase)
     return f"refused: {told!r}; loads: {why or 'yes'!r}" if bool(told) != bool(why) else "", not why
 

@@ -10,13 +10,13 @@ from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
 from torch import nn
 
-from usrda_plugin.options import Fault
-from usrda_plugin.options.arguments import call_of, misfits
-from usrda_plugin.options.registered import DATASETS, MODELS, find, is_foreign
+from usrda_plugin.options import OptionError
+from usrda_plugin.options.arguments import argument_errors, call_of
+from usrda_plugin.options.components import DATASETS, MODELS, find, is_foreign
 
 Options = dict[str, Any]
 Load = Callable[..., Options]
-Faults = Callable[..., list[Fault]]
+Faults = Callable[..., list[OptionError]]
 
 
 def annotated(
@@ -65,7 +65,7 @@ def test_arguments_that_fit_get_the_kind_they_are_wanted_in(
 ) -> None:
     call = call_of(function)
     assert call is not None
-    assert misfits(call, given) == []
+    assert argument_errors(call, given) == []
     assert given == fitted
     assert [type(value) for value in given.values()] == [type(value) for value in fitted.values()]
 
@@ -92,7 +92,7 @@ MISFITTING = [
 def test_arguments_that_do_not_fit_are_told(function: Callable[..., Any], given: Options, name: str, part: str) -> None:
     call = call_of(function)
     assert call is not None
-    [misfit] = misfits(call, given)
+    [misfit] = argument_errors(call, given)
     assert misfit.name == name
     assert part in f"{misfit.message} {misfit.remedy}"
 
@@ -107,7 +107,7 @@ def test_open_ended_calls_take_what_is_no_slip(strict: bool, given: Options, nam
 
     call = call_of(function, strict=strict)
     assert call is not None
-    assert [misfit.name for misfit in misfits(call, given)] == names
+    assert [misfit.name for misfit in argument_errors(call, given)] == names
 
 
 def test_looking_up_prints_nothing_and_knows_basicsr_s_suffix(capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,6 +154,7 @@ def plugin() -> Iterator[None]:
 def test_plugins_of_others_bring_their_own_keys(paired: Options, load: Load, faults: Faults) -> None:
     paired["model_type"] = "TheirModel"
     paired["their_switch"] = True
+    paired["network_d_a"] = {"type": "TheirNet", "width": 2}
     paired["train"]["their_opt"] = {"type": "L1Loss", "loss_weight": "1e-1"}
     paired["train"]["their_rate"] = 0.5
     paired["datasets"]["train"] = {
@@ -234,6 +235,13 @@ def test_a_network_that_needs_a_device_is_let_through(message: str, paired: Opti
         load(paired, "network_g={type: Needing}")
     finally:
         del ARCH_REGISTRY._obj_map["Needing"]
+
+
+def test_keys_of_basicsr_s_models_for_other_tasks_are_accepted_as_they_are(paired: Options, load: Load) -> None:
+    loaded = load(
+        paired, "model_type=HiFaceGANModel", "train:ema_decay=0", "train:feature_matching_weight=1", "seed_of=1"
+    )
+    assert (loaded["train"]["feature_matching_weight"], loaded["seed_of"]) == (1, 1)
 
 
 def test_models_of_basicsr_and_ours_take_no_keys_that_nobody_knows(paired: Options, faults: Faults) -> None:

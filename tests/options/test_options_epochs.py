@@ -11,11 +11,11 @@ from basicsr.data.data_sampler import EnlargedSampler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from usrda_plugin.options import Fault
-from usrda_plugin.options.epochs import Loop
+from usrda_plugin.options import OptionError
+from usrda_plugin.options.schedule import Loop
 
 Options = dict[str, Any]
-Faults = Callable[..., list[Fault]]
+Faults = Callable[..., list[OptionError]]
 
 
 def iterations_of_basicsr(loop: Loop, ratio: int) -> int:

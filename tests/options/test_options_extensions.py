@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from usrda_plugin.options import Fault
+from usrda_plugin.options import OptionError
 
 Options = dict[str, Any]
-Faults = Callable[..., list[Fault]]
+Faults = Callable[..., list[OptionError]]
 
 CRITIC = "network_d_h={type: USRDADiscriminator, num_feat: 4, view: luma_high}"
 PAIRS = "{type: USRDARelativisticLoss, r1_weight: 1e-1, r2_weight: 2}"

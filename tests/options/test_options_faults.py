@@ -11,10 +11,10 @@ import pytest
 import torch
 from torchvision.models import alexnet
 
-from usrda_plugin.options import Fault, notes_on
+from usrda_plugin.options import OptionError, notes_on
 
 Options = dict[str, Any]
-Faults = Callable[..., list[Fault]]
+Faults = Callable[..., list[OptionError]]
 
 # override of good options; key of the fault; part of its message or remedy
 PAIRED = [
@@ -23,7 +23,7 @@ PAIRED = [
     ("netwok_g={type: RRDBNet}", "netwok_g", "did you mean 'network_g'?"),
     ("train:totl_iter=4", "train.totl_iter", "did you mean 'total_iter'?"),
     ("train:artifacts_opt={type: L1Loss}", "train.artifacts_opt", "did you mean 'ldl_opt'?"),
-    ("train:fix_iter=5000", "train.fix_iter", "did you mean 'fix_flow'?"),
+    ("train:fix_flow=5000", "train.fix_flow", "unknown key 'fix_flow'"),
     ("train:pixle_opt={type: L1Loss}", "train.pixle_opt", "did you mean 'pixel_opt'?"),
     ("datasets:train:use_flip=true", "datasets.train.use_flip", "did you mean 'use_hflip'?"),
     ("datasets:valid={name: a}", "datasets.valid", "did you mean 'val'?"),
@@ -201,6 +201,17 @@ UNPAIRED = [
     ("network_g:scale=5", "network_g", "expected scale 1, 2, 3 or 4, found 5"),
     ("network_g:noise_ch='one'", "network_g.noise_ch", "integer"),
     ("train:align_opt:gan_type=hinge", "train.align_opt.gan_type", "'lsgan' or 'vanilla'"),
+    ("train:align_opt={type: GANLoss, gan_type: hinge}", "train.align_opt.gan_type", "so it cannot align"),
+    (
+        "train={psnr_iter: 1, align_opt: {type: USRDAAlignLoss}}",
+        "train.psnr_iter",
+        "res_opt, for this phase; found neither",
+    ),
+    (
+        "train:perceptual_opt={type: USRDAPerceptualLoss, layer_weights: {conv5_4: 1}, style_weight: 2}",
+        "train.perceptual_opt.style_weight",
+        "USR-DA has no style part",
+    ),
     ("train:gan_opt:gan_type=lsgn", "train.gan_opt.gan_type", "did you mean 'lsgan'?"),
     ("train:rec_opt:type=L1Loss", "train.rec_opt.type", "unknown key"),
     ("datasets:train:dataroot_traget=a", "datasets.train.dataroot_traget", "did you mean 'dataroot_target'?"),
@@ -265,24 +276,31 @@ def test_kernels_that_cannot_be_drawn_are_told(
     assert part in found[f"datasets.train.{key}"]
 
 
+SWIN = "{type: SwinIR, upscale: 4, img_size: 14, embed_dim: 12, depths: [2], num_heads: [2], upsampler: nearest+conv}"
 PATCHES = [
-    ("network_d={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4}", 32, "takes patches of 128 pixels"),
-    ("network_d={type: UNetDiscriminatorSN, num_in_ch: 3, num_feat: 4}", 36, "of which 8 divides the side, not 36"),
-    ("network_g:scale=2", 34, "network_g (RRDBNet of scale 2) takes patches of which 4 divides the side, not 34"),
-    ("network_g={type: SwinIR, upscale: 4}", 32, "network_g (SwinIR, windows of 7) takes patches of which 28"),
+    (
+        "network_d={type: VGGStyleDiscriminator, num_in_ch: 3, num_feat: 4}",
+        32,
+        "network_d (VGGStyleDiscriminator)",
+        128,
+    ),
+    ("network_d={type: UNetDiscriminatorSN, num_in_ch: 3, num_feat: 4}", 36, "network_d (UNetDiscriminatorSN)", 32),
+    ("network_g:scale=2", 34, "network_g (RRDBNet)", 32),
+    (f"network_g={SWIN}", 32, "network_g (SwinIR)", 28),
 ]
 
 
-@pytest.mark.parametrize(("network", "side", "part"), PATCHES)
-def test_patches_that_a_network_cannot_take_are_told(
-    network: str, side: int, part: str, paired: Options, faults: Faults
+@pytest.mark.parametrize(("network", "side", "name", "taken"), PATCHES)
+def test_patches_that_a_network_cannot_take_are_told_with_some_that_it_takes(
+    network: str, side: int, name: str, taken: int, paired: Options, faults: Faults
 ) -> None:
     paired["train"]["gan_opt"] = {"type": "GANLoss", "gan_type": "vanilla", "loss_weight": 0.1}
     scale = 2 if "scale=2" in network else 4
     found = {
         fault.key: str(fault) for fault in faults(paired, network, f"datasets:train:gt_size={side}", f"scale={scale}")
     }
-    assert part in found["datasets.train.gt_size"]
+    assert f"{name} takes patches of {taken}x{taken}, not of {side}x{side}" in found["datasets.train.gt_size"]
+    assert f"write gt_size: {taken}" in found["datasets.train.gt_size"]
 
 
 def test_networks_of_one_channel_go_with_luma(paired: Options, load: Callable[..., Options]) -> None:

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from usrda_plugin import data
-from usrda_plugin.options import Fault
+from usrda_plugin.options import OptionError
 from usrda_plugin.options import images as images_module
 
 Options = dict[str, Any]
-Faults = Callable[..., list[Fault]]
+Faults = Callable[..., list[OptionError]]
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_images_with_just_the_room_for_a_camera_are_taken(
 def test_a_camera_without_target_photographs_or_with_given_lr_images_is_told(
     unpaired: Options, pictures: Path, faults: Faults
 ) -> None:
-    def told(*overrides: str) -> list[Fault]:
+    def told(*overrides: str) -> list[OptionError]:
         found = faults(unpaired, "datasets:train:degradation=camera", *overrides)
         return [fault for fault in found if fault.key == "datasets.train.degradation"]
 

@@ -121,7 +121,7 @@ def test_delete_drops_the_base_s_block(paired: Options, tmp_path: Path) -> None:
 def test_arguments_left_from_a_base_are_told_with_the_way_out(paired: Options, tmp_path: Path) -> None:
     dump_options(paired, tmp_path / "base.yml")
     file = files(tmp_path, child="_base_: base.yml\nnetwork_g: {type: MSRResNet}\n")
-    [fault] = raised(file).faults
+    [fault] = raised(file).errors
     assert fault.key == "network_g.num_grow_ch"
     assert fault.file == str(tmp_path / "base.yml")
     assert "`_delete_: true`" in fault.remedy
@@ -168,7 +168,7 @@ def test_faults_name_the_file_where_the_value_stands(paired: Options, tmp_path: 
     paired["train"]["optim_g"]["lr"] = "fast"
     dump_options(paired, tmp_path / "base.yml")
     error = raised(files(tmp_path, child="_base_: base.yml\nscal: 2\n"), "train:total_iter=soon")
-    assert {(fault.key, Path(fault.file).name) for fault in error.faults} == {
+    assert {(fault.key, Path(fault.file).name) for fault in error.errors} == {
         ("train.optim_g.lr", "base.yml"),
         ("scal", "child.yml"),
         ("train.total_iter", "--force_yml"),
@@ -259,14 +259,14 @@ def test_a_circle_of_bases_is_told_in_full(tmp_path: Path) -> None:
 
 def test_two_bases_that_contradict_each_other_are_a_fault(tmp_path: Path) -> None:
     texts = {"a": "_base_: [b.yml, c.yml]\n", "b": "train: {total_iter: 1}\n", "c": "train: {total_iter: 2}\n"}
-    [fault] = raised(files(tmp_path, **texts)).faults
+    [fault] = raised(files(tmp_path, **texts)).errors
     assert fault.key == "train.total_iter"
     assert "c.yml" in fault.message
     assert "chain the bases" in fault.remedy
 
 
 def test_a_block_over_a_value_of_the_base_is_a_fault(tmp_path: Path) -> None:
-    [fault] = raised(files(tmp_path, a="_base_: b.yml\nname: {first: a}\n", b="name: b\n")).faults
+    [fault] = raised(files(tmp_path, a="_base_: b.yml\nname: {first: a}\n", b="name: b\n")).errors
     assert "is a dict in the child config" in fault.message
 
 
@@ -299,7 +299,7 @@ def test_one_message_lists_all_faults_with_place_and_remedy(paired: Options, loa
         load(paired)
     message = str(caught.value)
     assert isinstance(caught.value, ValueError)
-    assert len(caught.value.faults) == 3
+    assert len(caught.value.errors) == 3
     assert "3 faults" in message
     for part in ("train: optim_g: lr", "found 'fast'", "/nowhere does not exist", "did you mean 'SRModel'?", "remedy:"):
         assert part in message

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from usrda_plugin.options import Fault
-from usrda_plugin.options.loggers import lacking
+from usrda_plugin.options import OptionError
+from usrda_plugin.options.required_keys import lacking
 
 Options = dict[str, Any]
 WANDB = ("logger:use_tb_logger=true", "logger:wandb:project=p")
@@ -26,7 +26,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def test_wandb_is_asked_for_by_name_with_the_way_out(
-    paired: Options, faults: Callable[..., list[Fault]], monkeypatch: pytest.MonkeyPatch
+    paired: Options, faults: Callable[..., list[OptionError]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
     [fault] = faults(paired, *WANDB)
@@ -36,7 +36,7 @@ def test_wandb_is_asked_for_by_name_with_the_way_out(
 
 
 def test_a_folder_that_wandb_has_left_is_not_the_package(
-    elsewhere: Path, paired: Options, faults: Callable[..., list[Fault]]
+    elsewhere: Path, paired: Options, faults: Callable[..., list[OptionError]]
 ) -> None:
     (elsewhere / "wandb" / "run-1").mkdir(parents=True)
     [fault] = faults(paired, *WANDB)
@@ -54,7 +54,7 @@ def test_a_package_that_cannot_be_imported_is_told_with_its_reason(elsewhere: Pa
 
 
 def test_tensorboard_is_asked_for_by_name(
-    paired: Options, faults: Callable[..., list[Fault]], monkeypatch: pytest.MonkeyPatch
+    paired: Options, faults: Callable[..., list[OptionError]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     [fault] = faults(paired, "logger:use_tb_logger=true")

@@ -55,8 +55,8 @@ def test_spoiled_options_raise_nothing_but_options_error(
     if error is None:
         assert yaml.safe_load(yaml.safe_dump(loaded)) == loaded
     else:
-        assert error.faults
-        assert all(fault.message and fault.remedy and fault.file for fault in error.faults)
+        assert error.errors
+        assert all(fault.message and fault.remedy and fault.file for fault in error.errors)
 
 
 def outcome(file: Path, *, is_train: bool) -> tuple[dict[str, Any] | None, OptionsError | None]:

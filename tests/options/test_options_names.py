@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from usrda_plugin.options import Fault, names
-from usrda_plugin.options.validation import Review, Source
+from usrda_plugin.options import OptionError
+from usrda_plugin.options.required_keys import check_names
+from usrda_plugin.options.validation import Source, Validation
 
 Options = dict[str, Any]
-Faults = Callable[..., list[Fault]]
+Faults = Callable[..., list[OptionError]]
 
 EVIL = {
     "up and elsewhere": "../../evil",
@@ -30,17 +31,17 @@ NOTHING = {"an empty one": "", "blanks": "  ", "the folder itself": ".", "the fo
 FINE = ["Set5", "train set", "ünïcode 名前", "-rf", ".hidden", "a.b", "...", "x" * 100, "con", "what?"]
 
 
-def faults_of(names_: dict[tuple[str, ...], str], *, is_train: bool = True) -> list[tuple[str, ...]]:
+def faults_of(names: dict[tuple[str, ...], str], *, is_train: bool = True) -> list[tuple[str, ...]]:
     """The keys that are refused in options that have nothing but these names."""
     opt: Options = {"name": "run", "val": {}, "datasets": {"train": {}, "val": {}, "val_2": {}, "test_1": {}}}
-    for keys, name in names_.items():
+    for keys, name in names.items():
         block = opt
         for key in keys[:-1]:
             block = block[key]
         block[keys[-1]] = name
-    review = Review(opt, is_train, (Source("options.yml", opt),))
-    names.check_names(review)
-    return [fault.keys for fault in review.faults]
+    validation = Validation(opt, is_train, (Source("options.yml", opt),))
+    check_names(validation)
+    return [fault.keys for fault in validation.errors]
 
 
 FOLDERS = [("name",), ("datasets", "val", "name"), ("datasets", "val_2", "name"), ("datasets", "test_1", "name")]
@@ -59,7 +60,7 @@ def test_a_suffix_that_leads_elsewhere_or_cannot_be_is_refused(kind: str) -> Non
 
 
 @pytest.mark.parametrize("name", FINE)
-def test_odd_names_that_a_disk_has_are_taken(name: str) -> None:
+def test_odd_namesthat_a_disk_has_are_taken(name: str) -> None:
     assert faults_of(dict.fromkeys([*FOLDERS, *ENDS], name)) == []
     assert faults_of(dict.fromkeys(ENDS, "")) == []
 
@@ -69,7 +70,7 @@ def test_no_file_is_called_by_the_training_set() -> None:
 
 
 @pytest.mark.parametrize("name", ["con", "NUL.txt", "com1", "a:b", "what?", "end."])
-def test_names_that_windows_has_not_are_refused_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_namesthat_windows_has_not_are_refused_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "name", "nt")
     refused = faults_of({("name",): name})
     monkeypatch.undo()

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from usrda_plugin.options import __main__ as exporter
-from usrda_plugin.options import json_schema
+from usrda_plugin.options.__main__ import json_schema
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "options" / "schema.json"
 
 

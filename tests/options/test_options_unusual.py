@@ -15,9 +15,9 @@ from PIL import Image
 from tests.data.broken_lmdbs import REFUSED
 from tests.data.planted import DAMAGED, UNUSUAL, saved, smooth
 from usrda_plugin.data import make_lmdb
-from usrda_plugin.options.image_root import HEADERS
+from usrda_plugin.options.image_sources import HEADERS
 from usrda_plugin.options.images import check_images
-from usrda_plugin.options.validation import Review, Source
+from usrda_plugin.options.validation import Source, Validation
 
 Options = dict[str, Any]
 ROOTS = [("train", "dataroot_gt"), ("train", "dataroot_lq"), ("train", "dataroot_target")]
@@ -38,10 +38,10 @@ def data_sets(unpaired: Options, pictures: Path, tmp_path: Path) -> Options:
 
 def told(opt: Options) -> dict[str, str]:
     """What the checks of images say, by the key of the option."""
-    review = Review(opt, True, (Source("options.yml", opt),))
-    check_images(review)
+    validation = Validation(opt, True, (Source("options.yml", opt),))
+    check_images(validation)
     found: dict[str, str] = {}
-    for fault in review.faults:
+    for fault in validation.errors:
         found[fault.key] = f"{found.get(fault.key, '')}{fault.message}; {fault.remedy} | "
     return found
 

@@ -13,10 +13,11 @@ import torch
 from basicsr.archs.rrdbnet_arch import RRDBNet
 
 from usrda_plugin.archs import USRDANet
-from usrda_plugin.options import Fault, weights_fit
+from usrda_plugin.options import OptionError
+from usrda_plugin.weights import fit
 
 Options = dict[str, Any]
-Faults = Callable[..., list[Fault]]
+Faults = Callable[..., list[OptionError]]
 Load = Callable[..., Options]
 
 
@@ -152,10 +153,10 @@ def test_usrdanet_is_asked_what_it_takes(unpaired: Options, tmp_path: Path, load
     assert fault.key == "path.pretrain_network_g_lr_decoder"
 
 
-def test_weights_fit_says_nothing_where_they_fit() -> None:
+def test_weights_that_fit_are_taken_by_their_key_and_bare() -> None:
     network = rrdbnet()
-    assert weights_fit(network, {"params": network.state_dict()}, "params") == ""
-    assert weights_fit(network, network.state_dict(), None) == ""
+    fit(network, {"params": network.state_dict()}, "params")
+    fit(network, network.state_dict(), None)
 
 
 def test_a_system_that_does_not_tell_its_memory_can_start(

@@ -16,9 +16,9 @@ from torch import nn
 
 from tests.training import tiny
 from tests.training.test_exact_resume import GAN, SR
-from usrda_plugin.training.changes import TABLE, changes, flat, markdown, refuse, row_of
-from usrda_plugin.training.errors import SetupError
-from usrda_plugin.training.sampler_state import Position
+from usrda_plugin.errors import SetupError
+from usrda_plugin.training.changes import TABLE, changes, flatten, markdown, refuse, row_of
+from usrda_plugin.training.sampler_state import SamplerState
 from usrda_plugin.training.schedules import Built, follow_rates
 
 # a change of each row of the table
@@ -77,19 +77,23 @@ EXAMPLES: dict[str, tuple[dict[str, Any], str]] = {
 
 def test_every_row_has_an_example_that_falls_under_it_alone() -> None:
     assert list(EXAMPLES) == [row.pattern for row in TABLE]
-    old = flat(tiny.OPTIONS)
+    old = flatten(tiny.OPTIONS)
     for pattern, (change, place) in EXAMPLES.items():
-        found = {change.place: change.row.pattern for change in changes(old, flat(tiny.merged(tiny.OPTIONS, change)))}
+        found = {
+            change.place: change.row.pattern for change in changes(old, flatten(tiny.merged(tiny.OPTIONS, change)))
+        }
         assert found[place] == pattern
         assert row_of(place).pattern == pattern
 
 
 def test_the_page_shows_the_table() -> None:
-    assert markdown() in (Path(__file__).parents[3] / "docs/reliability.md").read_text(encoding="utf-8")
+    assert markdown() in (Path(__file__).parents[2] / "docs/reliability.md").read_text(encoding="utf-8")
 
 
 def test_nothing_has_changed_where_nothing_has() -> None:
-    assert changes(flat(tiny.OPTIONS), flat({**tiny.OPTIONS, "name": "moved", "path": {"root": "elsewhere"}})) == []
+    assert (
+        changes(flatten(tiny.OPTIONS), flatten({**tiny.OPTIONS, "name": "moved", "path": {"root": "elsewhere"}})) == []
+    )
 
 
 def test_a_refusal_names_key_old_new_and_the_way() -> None:
@@ -99,8 +103,8 @@ def test_a_refusal_names_key_old_new_and_the_way() -> None:
 
 
 def test_a_block_that_comes_or_goes_is_one_change_under_its_strictest_row() -> None:
-    old = flat({"val": {"metrics": {"psnr": {"type": "p"}}}, "datasets": {"val": {"name": "a", "type": "b"}}})
-    new = flat({"val": {"metrics": {"psnr": {"type": "p"}, "ssim": {"type": "s", "crop_border": 2}}},
+    old = flatten({"val": {"metrics": {"psnr": {"type": "p"}}}, "datasets": {"val": {"name": "a", "type": "b"}}})
+    new = flatten({"val": {"metrics": {"psnr": {"type": "p"}, "ssim": {"type": "s", "crop_border": 2}}},
                 "train": {"optim_d": {"lr": 1, "type": "Adam"}}})  # fmt: skip
     ssim, train, gone = changes(old, new)
     assert str(ssim) == "val:metrics:ssim: was not given, is {'type': 's', 'crop_border': 2}"
@@ -401,23 +405,23 @@ def test_an_end_that_is_past_is_refused(here: Path) -> None:
 
 
 def test_samples_are_counted_by_the_loaders_batch_whatever_makes_it_larger() -> None:
-    position = Position(epoch=2, first=4)
+    state = SamplerState(epoch=2, first=4)
     for _ in range(3):
-        position.advance(2)
-    saved = position.state(SimpleNamespace(total_size=100), {"world_size": 1}, batch=8)  # two GPUs of four
+        state.advance(2)
+    saved = state.to_save(SimpleNamespace(total_size=100), {"world_size": 1}, batch=8)  # two GPUs of four
     assert saved["samples"] == 4 + 3 * 8
 
 
 @pytest.fixture
 def doubled(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Let loaders have twice the batch, as DataParallel's have on two GPUs."""
-    import basicsr.train as theirs
+    from basicsr import train
 
-    original = theirs.build_dataloader
+    original = train.build_dataloader
 
     def double() -> None:
         monkeypatch.setattr(
-            theirs, "build_dataloader",
+            train, "build_dataloader",
             lambda dataset, opt, **named: original(dataset, {**opt, "batch_size_per_gpu": 2 * opt["batch_size_per_gpu"]}
                                                    if opt["phase"] == "train" else opt, **named),
         )  # fmt: skip

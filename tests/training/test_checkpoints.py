@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from tests.training import tiny
+from usrda_plugin.errors import SetupError, TrainingError
 from usrda_plugin.training import launch
-from usrda_plugin.training.errors import SetupError, TrainingError
-from usrda_plugin.training.run import Run
+from usrda_plugin.training.run import TrainingRun
 from usrda_plugin.weights import writing
 
 ALL = {f"net_{name}" for name in ("g", "d_f", "d_t", "d_y")}
@@ -110,9 +110,9 @@ def test_a_damaged_checkpoint_is_passed_by_with_a_word(
     run = tiny.train(here)
     damage(run / name)
     tiny.train(here, auto_resume=True)
-    told = "".join(capsys.readouterr())
-    assert f"Passed by: checkpoint 12: {message}" in told
-    assert "Restored at iteration 9" in told
+    output = "".join(capsys.readouterr())
+    assert f"Passed by: checkpoint 12: {message}" in output
+    assert "Restored at iteration 9" in output
     assert tiny.tensors(run) == whole
 
 
@@ -143,10 +143,10 @@ def test_states_of_stock_basicsr_are_taken_if_they_can_be_read(here: Path, capsy
             file.unlink()
     cut(run / "models/net_d_y_12.pth")
     tiny.train(here, auto_resume=True)
-    told = "".join(capsys.readouterr())
-    assert "Passed by: checkpoint 12: " in told
-    assert "net_d_y_12.pth" in told
-    assert "Training state 9 was saved without the position" in told
+    output = "".join(capsys.readouterr())
+    assert "Passed by: checkpoint 12: " in output
+    assert "net_d_y_12.pth" in output
+    assert "Training state 9 was saved without the position" in output
 
 
 def test_as_many_are_kept_as_asked_and_the_best(here: Path) -> None:
@@ -183,16 +183,16 @@ def test_what_a_kill_left_of_a_removed_checkpoint_goes_the_next_time(
 
 
 def test_removing_counts_only_what_the_run_has_come_by(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sets = checkpoint_sets(tiny.train(here))
-    sets.prune(9, 1, ())
-    assert sets.iterations() == [9, 12], "what is newer is of another course, and not counted"
-    manifest = sets.states / "9.json"
+    store = checkpoint_store(tiny.train(here))
+    store.prune(9, 1, ())
+    assert store.iterations() == [9, 12], "what is newer is of another course, and not counted"
+    manifest = store.states / "9.json"
     manifest.write_text(json.dumps({"files": {"../precious.txt": {}}}))
-    precious = sets.root.parent / "precious.txt"
+    precious = store.root.parent / "precious.txt"
     precious.touch()
-    sets.prune(12, 1, ())
+    store.prune(12, 1, ())
     assert precious.exists()
-    assert files(sets.root, 9) == []
+    assert files(store.root, 9) == []
 
 
 @pytest.mark.slow
@@ -223,7 +223,7 @@ def test_states_of_before_the_first_manifest_are_stock_basicsrs(here: Path) -> N
         file.unlink()
     for iteration in (6, 9, 12):
         flip(run / f"models/net_g_{iteration}.pth")
-    assert checkpoint_sets(run).newest().iteration == 3
+    assert checkpoint_store(run).newest().iteration == 3
 
 
 def no_room(*_: Any, **__: Any) -> None:
@@ -254,21 +254,21 @@ def test_a_disk_that_is_full_stops_training_with_the_last_checkpoint_whole(
 
 @pytest.mark.slow
 def test_so_does_a_folder_that_can_no_longer_be_written(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, original = here / "experiments/tiny", Run.update_learning_rate
+    run, original = here / "experiments/tiny", TrainingRun.update_learning_rate
 
-    def take_away(self: Run, current_iter: int, *arguments: Any, **named: Any) -> None:
+    def take_away(self: TrainingRun, current_iter: int, *arguments: Any, **named: Any) -> None:
         original(self, current_iter, *arguments, **named)
         if current_iter == 8:  # root may write anywhere, but not into a file
             (run / "models").rename(here / "models")
             (run / "models").touch()
 
     with monkeypatch.context() as patched:
-        patched.setattr(Run, "update_learning_rate", take_away)
+        patched.setattr(TrainingRun, "update_learning_rate", take_away)
         with pytest.raises(TrainingError, match=r"net_.*_9\.pth: cannot be written.*iteration 6 is whole"):
             tiny.train(here)
     (run / "models").unlink()
     (here / "models").rename(run / "models")
-    assert checkpoint_sets(run).newest() == (6, ())
+    assert checkpoint_store(run).newest() == (6, ())
     assert tiny.leftovers(run) == []
 
 
@@ -292,15 +292,15 @@ def test_so_does_a_real_disk(here: Path, small_disk: Path, capsys: pytest.Captur
     run = small_disk / "experiments/tiny"
     saved = iterations(run)
     assert saved
-    sets = checkpoint_sets(run)
-    assert sets.newest() == (saved[-1], ())
+    store = checkpoint_store(run)
+    assert store.newest() == (saved[-1], ())
     assert tiny.leftovers(run) == []
 
 
-def checkpoint_sets(run: Path) -> Any:
-    from usrda_plugin.models.checkpoint_store import Sets
+def checkpoint_store(run: Path) -> Any:
+    from usrda_plugin.models.checkpoint_store import CheckpointStore
 
-    return Sets(run, run / "training_states", run / "models", sorted(ALL))
+    return CheckpointStore(run, run / "training_states", run / "models", sorted(ALL))
 
 
 def test_files_written_together_all_take_their_names_or_none(tmp_path: Path) -> None:
@@ -320,6 +320,6 @@ def test_files_written_together_all_take_their_names_or_none(tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pth", "b.pth"]
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_output(tmp_path: Path) -> None:
     with pytest.raises(writing.SaveError, match=r"none/a\.pth: cannot be written"):
         writing.write({"a": 1}, tmp_path / "none/a.pth")

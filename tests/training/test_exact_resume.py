@@ -51,8 +51,8 @@ def test_every_schedule_goes_on_where_it_was(here: Path, monkeypatch: pytest.Mon
 
 
 def test_samples_that_were_used_are_not_decoded_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original, drawn = unpaired.draws, []
-    monkeypatch.setattr(unpaired, "draws", lambda seed, number: drawn.append(number) or original(seed, number))
+    original, drawn = unpaired.sample_rng, []
+    monkeypatch.setattr(unpaired, "sample_rng", lambda seed, number: drawn.append(number) or original(seed, number))
     tiny.train_killed(monkeypatch, 8, here)
     at_six = drawn.index(2 * 6 + 1)  # batches of two; the last sample of the epoch of eleven is never used
     del drawn[:]

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.training import tiny
+from usrda_plugin.errors import SetupError, TrainingError
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.training.errors import SetupError, TrainingError
-from usrda_plugin.training.run import Run
+from usrda_plugin.training.run import TrainingRun
 from usrda_plugin.weights import writing
 
 QUICK: dict[str, Any] = {"datasets": {"val": None}, "val": None}
@@ -38,18 +38,18 @@ def filling(name: str) -> Callable[..., None]:
     return write
 
 
-@pytest.mark.parametrize(("full", "told"), [("net_g_3", NONE), ("3.json", THREE), ("9.json", SIX)])
-def test_a_checkpoint_without_room_is_told_with_the_one_that_is_whole_or_none(
-    full: str, told: str, here: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("full", "end"), [("net_g_3", NONE), ("3.json", THREE), ("9.json", SIX)])
+def test_a_checkpoint_without_room_is_reported_with_the_one_that_is_whole_or_none(
+    full: str, end: str, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "_write", filling(full))
     with pytest.raises(TrainingError) as ended:
         tiny.train(here, QUICK)
     assert "No space left on device" in str(ended.value)
-    assert str(ended.value).endswith(told)
+    assert str(ended.value).endswith(end)
 
 
-def test_networks_without_room_after_the_last_iteration_are_told_alike(
+def test_networks_without_room_after_the_last_iteration_are_reported_alike(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "_write", filling("latest"))
@@ -57,21 +57,21 @@ def test_networks_without_room_after_the_last_iteration_are_told_alike(
         tiny.train(here, QUICK)
 
 
-@pytest.mark.parametrize(("at", "told"), [(2, NONE), (8, SIX)])
+@pytest.mark.parametrize(("at", "end"), [(2, NONE), (8, SIX)])
 def test_so_is_whatever_else_has_no_room_in_the_training(
-    at: int, told: str, here: Path, monkeypatch: pytest.MonkeyPatch
+    at: int, end: str, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = Run.update_learning_rate
+    original = TrainingRun.update_learning_rate
 
-    def update(self: Run, current_iter: int, *arguments: Any, **named: Any) -> None:
+    def update(self: TrainingRun, current_iter: int, *arguments: Any, **named: Any) -> None:
         original(self, current_iter, *arguments, **named)
         if current_iter == at:
             no_room()
 
-    monkeypatch.setattr(Run, "update_learning_rate", update)
+    monkeypatch.setattr(TrainingRun, "update_learning_rate", update)
     with pytest.raises(TrainingError) as ended:
         tiny.train(here, QUICK)
-    assert str(ended.value) == f"[Errno 28] No space left on device; {told}"
+    assert str(ended.value) == f"[Errno 28] No space left on device; {end}"
 
 
 def test_a_start_without_room_is_refused_and_leaves_nothing(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,9 +85,9 @@ def test_a_start_without_room_is_refused_and_leaves_nothing(here: Path, monkeypa
 def full_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.FileHandler]]:
     """From the second iteration on the log's file is /dev/full; gives the handler."""
     found: list[logging.FileHandler] = []
-    original = Run.update_learning_rate
+    original = TrainingRun.update_learning_rate
 
-    def update(self: Run, current_iter: int, *arguments: Any, **named: Any) -> None:
+    def update(self: TrainingRun, current_iter: int, *arguments: Any, **named: Any) -> None:
         original(self, current_iter, *arguments, **named)
         if current_iter == 2:
             handlers = logging.getLogger("basicsr").handlers
@@ -95,25 +95,25 @@ def full_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[logging.FileHandl
             found[0].stream.close()
             found[0].stream = Path("/dev/full").open("w")  # noqa: SIM115 - the handler closes it
 
-    monkeypatch.setattr(Run, "update_learning_rate", update)
+    monkeypatch.setattr(TrainingRun, "update_learning_rate", update)
     yield found
     assert found, "no log was open"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
-def test_a_log_without_room_is_told_once_and_ends_nothing(
+def test_a_log_without_room_is_reported_once_and_ends_nothing(
     here: Path, full_log: list[logging.FileHandler], capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiny.train(here, {**QUICK, "train": {"total_iter": 4}})
-    told = capsys.readouterr().err
+    output = capsys.readouterr().err
     [file] = (here / "experiments/tiny").glob("train_*.log")
-    assert told.count(f"{file}: the log cannot be written (No space left on device); it is here alone\n") == 1
-    assert "Traceback" not in told
-    assert "iter:       4" in told
+    assert output.count(f"{file}: the log cannot be written (No space left on device); it is here alone\n") == 1
+    assert "Traceback" not in output
+    assert "iter:       4" in output
     assert (here / "experiments/tiny/models/net_g_latest.pth").is_file()
 
 
-def test_a_board_without_room_is_told_without_its_threads_traceback(
+def test_a_board_without_room_is_reported_without_its_threads_traceback(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from tensorboard.summary.writer import record_writer

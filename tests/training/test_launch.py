@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from usrda_plugin.training import errors, launch
-from usrda_plugin.training.errors import SetupError
-from usrda_plugin.training.rollback import Footprint
+from usrda_plugin import errors
+from usrda_plugin.errors import SetupError
+from usrda_plugin.training import launch
 
 OPTIONS = {"name": "run", "num_gpu": 1, "datasets": {}, "path": {}, "logger": {}, "manual_seed": 0}
 Pipeline = Callable[[str], None]
@@ -294,16 +294,6 @@ def test_with_slurm_processes_are_numbered_by_srun_from_the_start(
     numbers = {name: os.environ.get(name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
     assert numbers == ({"RANK": None, "WORLD_SIZE": None, "LOCAL_RANK": None} if first else
                        {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"})  # fmt: skip
-
-
-def test_a_footprint_leaves_other_runs_and_older_archives_alone(tmp_path: Path) -> None:
-    run, archive, other = (tmp_path / name for name in ("run", "run_archived_1", "run2_archived_1"))
-    archive.mkdir()
-    footprint = Footprint([run])
-    run.mkdir()
-    other.mkdir()
-    footprint.withdraw()
-    assert sorted(tmp_path.iterdir()) == sorted([other, archive])
 
 
 def test_a_log_that_a_plugin_has_begun_does_not_keep_the_run_from_its_own(

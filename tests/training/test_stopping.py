@@ -1,4 +1,4 @@
-"""A training that is told to stop: it saves, ends well, and goes on as if it had not been told."""
+"""A training that is asked to stop: it saves, ends well, and goes on as if it had not been."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ import pytest
 import torch
 
 from tests.training import tiny
+from usrda_plugin.errors import SetupError
 from usrda_plugin.models import USRDAModel
-from usrda_plugin.training.errors import SetupError
-from usrda_plugin.training.run import Run
-from usrda_plugin.training.run_lock import Claim
-from usrda_plugin.training.stopping import StopWish
+from usrda_plugin.training.run import TrainingRun
+from usrda_plugin.training.stopping import StopRequest
 
 Do = Callable[[], None]
 
@@ -36,14 +35,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def in_iteration(monkeypatch: pytest.MonkeyPatch, iteration: int, do: Do) -> None:
     """Do something in the middle of an iteration."""
-    original = Run.update_learning_rate
+    original = TrainingRun.update_learning_rate
 
-    def update(self: Run, current_iter: int, *arguments: Any, **named: Any) -> None:
+    def update(self: TrainingRun, current_iter: int, *arguments: Any, **named: Any) -> None:
         original(self, current_iter, *arguments, **named)
         if current_iter == iteration:
             do()
 
-    monkeypatch.setattr(Run, "update_learning_rate", update)
+    monkeypatch.setattr(TrainingRun, "update_learning_rate", update)
 
 
 def in_the_image(monkeypatch: pytest.MonkeyPatch, do: Do) -> None:
@@ -70,7 +69,7 @@ def in_validation(monkeypatch: pytest.MonkeyPatch, iteration: int, do: Do) -> No
     monkeypatch.setattr(USRDAModel, "_validate", validate)
 
 
-def told(number: signal.Signals) -> Do:
+def sent(number: signal.Signals) -> Do:
     return lambda: os.kill(os.getpid(), number)
 
 
@@ -91,7 +90,7 @@ def test_a_signal_saves_what_was_done_and_nothing_is_different_in_the_end(
 ) -> None:
     before = signal.getsignal(number)
     with monkeypatch.context() as patched:
-        in_iteration(patched, 7, told(number))
+        in_iteration(patched, 7, sent(number))
         run = tiny.train(here)
     assert signal.getsignal(number) is before
     assert f"stopped by {number.name} after iteration 7; go on with --auto_resume" in "".join(capsys.readouterr())
@@ -108,7 +107,7 @@ def test_in_a_validation_it_stops_at_once_and_validates_again_when_it_goes_on(
     here: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as patched:
-        in_the_image(patched, told(signal.SIGTERM))
+        in_the_image(patched, sent(signal.SIGTERM))
         run = tiny.train(here)
     assert more(run, 3)["validated"] is False
     tiny.train(here, auto_resume=True)
@@ -150,12 +149,12 @@ def test_an_interrupt_that_is_repeated_breaks_off_at_once(here: Path, monkeypatc
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
 def test_a_closed_terminal_and_a_batch_systems_warning_ask_too(number: signal.Signals) -> None:
-    wish, unheard = StopWish(), []
+    request, unheard = StopRequest(), []
     before = signal.signal(number, lambda *_: unheard.append(number))  # its default would end the tests
     try:
-        with wish.listening():
+        with request.listening():
             os.kill(os.getpid(), number)
-            assert wish.reason == number.name
+            assert request.reason == number.name
         os.kill(os.getpid(), number)
     finally:
         signal.signal(number, before)
@@ -163,11 +162,11 @@ def test_a_closed_terminal_and_a_batch_systems_warning_ask_too(number: signal.Si
 
 
 def test_what_nohup_has_let_ignore_is_ignored_still() -> None:
-    wish, before = StopWish(), signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    request, before = StopRequest(), signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with wish.listening():
+        with request.listening():
             os.kill(os.getpid(), signal.SIGHUP)
-            assert wish.reason is None
+            assert request.reason is None
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -208,9 +207,9 @@ def test_a_time_limit_saves_too(here: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_before_its_time_is_over_nothing_asks() -> None:
-    assert StopWish(1000).reason is None
-    assert StopWish().reason is None
-    assert StopWish(0).reason == "the time limit of 0 seconds"
+    assert StopRequest(1000).reason is None
+    assert StopRequest().reason is None
+    assert StopRequest(0).reason == "the time limit of 0 seconds"
 
 
 # ------------------------------------------------------------------------------------------- one training a folder
@@ -233,31 +232,6 @@ def test_a_second_training_in_the_folder_is_refused_and_touches_nothing(
     assert found == [True]
     assert (run / "training_states/12.json").is_file()
     assert tiny.leftovers(run) == []
-
-
-def test_nor_may_two_begin_the_same_folder_at_once(tmp_path: Path) -> None:
-    first = Claim(tmp_path / "experiments/run")
-    with pytest.raises(ValueError, match="another training"):
-        Claim(tmp_path / "experiments/run")
-    Claim(tmp_path / "experiments/other").release()
-    first.release()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_was_moved_aside_is_not_the_one_that_is_held(tmp_path: Path) -> None:
-    run = tmp_path / "experiments/run"
-    run.mkdir(parents=True)
-    claim = Claim(run)
-    claim.let_move()
-    with pytest.raises(ValueError, match="another training"):
-        Claim(run)
-    run.rename(tmp_path / "experiments/run_archived")
-    run.mkdir()
-    claim.settle()
-    with pytest.raises(ValueError, match="another training"):
-        Claim(run)
-    claim.release()
-    assert [path.name for path in sorted((tmp_path / "experiments").rglob("*"))] == ["run", "run_archived"]
 
 
 # ------------------------------------------------------------------------------------------- with other options

@@ -15,7 +15,7 @@ import yaml
 
 from tests.usrda_options import SIX_TERMS
 from usrda_plugin.training import launch
-from usrda_plugin.training.run import Run
+from usrda_plugin.training.run import TrainingRun
 from usrda_plugin.weights.writing import UNFINISHED
 
 Options = dict[str, Any]
@@ -99,15 +99,15 @@ def train(folder: Path, changes: Mapping[str, Any] | None = None, **choices: Any
 
 def train_killed(monkeypatch: Any, iteration: int, folder: Path, changes: Any = None, **choices: Any) -> Path:
     """As ``train``, but killed in the middle of an iteration, before its step is taken."""
-    original = Run.update_learning_rate
+    original = TrainingRun.update_learning_rate
 
-    def update(self: Run, current_iter: int, *arguments: Any, **named: Any) -> None:
+    def update(self: TrainingRun, current_iter: int, *arguments: Any, **named: Any) -> None:
         original(self, current_iter, *arguments, **named)
         if current_iter == iteration:
             raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(Run, "update_learning_rate", update)
+        patched.setattr(TrainingRun, "update_learning_rate", update)
         try:
             train(folder, changes, **choices)
         except Killed:
@@ -143,8 +143,8 @@ def logged(run: Path) -> dict[str, str]:
     found = {match[1]: f"{match[2]} {match[3]}" for line in lines if (match := LINE.search(line))}
     validated = [line.strip() for line in lines if BEST.search(line)]
     signals = run / "signals.jsonl"
-    told = [json.loads(line) for line in signals.read_text().splitlines()] if signals.exists() else []
-    return {**found, "best": validated[-1] if validated else "", "signals": json.dumps(told)}
+    measured = [json.loads(line) for line in signals.read_text().splitlines()] if signals.exists() else []
+    return {**found, "best": validated[-1] if validated else "", "signals": json.dumps(measured)}
 
 
 def leftovers(run: Path) -> list[str]:

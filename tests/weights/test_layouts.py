@@ -104,7 +104,7 @@ def test_each_layout_is_opened_everywhere_without_difference(layout: str, scale:
     for start in (rrdbnet(scale), USRDANet(scale, "trunk", num_feat=6, num_block=2, num_grow_ch=4)):
         for parameter in start.parameters():
             parameter.data.zero_()
-        start.load_state_dict(fit(start, read_tensors(file, mapped=True), "params"), strict=False)
+        start.load_state_dict(fit(start, read_tensors(file, mapped=True), "params").weights, strict=False)
         assert torch.equal(image(start), expected)
 
 
@@ -113,7 +113,7 @@ def test_all_layouts_start_the_rrdb_encoder_alike(of_encoder: int, tmp_path: Pat
     start = USRDANet(4, "rrdb", num_feat=6, num_block=2, num_grow_ch=4, num_block_encoder=of_encoder)
     weights = rrdbnet().state_dict()
     for layout in (dict, first_layout, second_layout):
-        start.load_state_dict(fit(start, layout(weights), "params"), strict=False)
+        start.load_state_dict(fit(start, layout(weights), "params").weights, strict=False)
         images = image(start)
         assert torch.equal(start.sr_decoder.conv_last.weight, weights["conv_last.weight"])
         assert of_encoder or torch.equal(images, image(rrdbnet()))
@@ -138,10 +138,10 @@ def test_relatives_of_rrdbnet_are_refused_by_their_names(tmp_path: Path) -> None
         r"ESRGAN\+": {**first_layout(weights), "model.1.sub.0.RDB1.conv1x1.weight": torch.zeros(4, 6, 1, 1)},
         "pixel shuffle": {**first_layout(weights), "model.2.weight": torch.zeros(24, 6, 3, 3)},
     }
-    for said, content in variants.items():
-        with pytest.raises(ValueError, match=f"{said}.*take the weights of an RRDBNet of scale 1, 2 or 4"):
+    for named, content in variants.items():
+        with pytest.raises(ValueError, match=f"{named}.*take the weights of an RRDBNet of scale 1, 2 or 4"):
             open_network(saved(tmp_path, content))
-        with pytest.raises(MisfitError, match=said):
+        with pytest.raises(MisfitError, match=named):
             fit(rrdbnet(), content, "params")
 
 
@@ -151,7 +151,7 @@ def test_a_part_of_the_trunk_network_is_started_from_a_file_of_its_own(part: str
     network = USRDANet(scale, "trunk", num_feat=6, num_block=1, num_grow_ch=4, num_block_lr_decoder=1)
     alone = network.get_submodule(part).state_dict()
     for content in (alone, {"params": alone}, {"params": network.state_dict()}):
-        found = fit(network, content, "params", part)
+        found = fit(network, content, "params", part).weights
         assert found.keys() == {f"{part}.{name}" for name in alone}
         assert all(torch.equal(value, network.state_dict()[name]) for name, value in found.items())
 

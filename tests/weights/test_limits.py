@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_compressed_entries_are_opened_as_they_were(file: Path) -> None:
     for mapped in (False, True):
-        found = fit(rrdbnet(), read_tensors(repacked(file), mapped=mapped), "params")
+        found = fit(rrdbnet(), read_tensors(repacked(file), mapped=mapped), "params").weights
         assert all(torch.equal(value, found[name]) for name, value in rrdbnet().state_dict().items())
 
 

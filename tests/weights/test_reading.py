@@ -20,8 +20,7 @@ from tests.models.test_usrda_model import build
 from usrda_plugin.archs.opening import identify, open_network
 from usrda_plugin.losses.vgg import load_vgg
 from usrda_plugin.metrics.lpips import read_alexnet
-from usrda_plugin.options import weights_fit
-from usrda_plugin.weights import UnreadableFileError, limits, read_tensors, reading
+from usrda_plugin.weights import UnreadableFileError, fit, limits, read_tensors, reading
 
 Reader = Callable[[Path], object]
 
@@ -188,7 +187,8 @@ def test_renamed_weights_are_found_by_all_who_load_networks(
     for name, network in {"generator": model.net_g, "critic": model.critics["t"]}.items():
         wanted = {key: torch.rand_like(value) for key, value in network.state_dict().items()}
         torch.save({held_as: {prefix + key: value for key, value in wanted.items()}}, file)
-        assert weights_fit(network, read_tensors(file, mapped=True), asked) == "", name
+        found = fit(network, read_tensors(file, mapped=True), asked)
+        assert (found.weights.keys(), found.left_out) == (wanted.keys(), ""), name
         model.load_network(network, str(file), True, asked)
         assert all(torch.equal(value, wanted[key]) for key, value in network.state_dict().items()), name
     torch.save({held_as: {prefix + key: value for key, value in rrdbnet().state_dict().items()}}, file)

@@ -1,12 +1,12 @@
-"""From a file of weights to the network that has them."""
+"""From a file of weights to the network that has them, which is not much larger than the file."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from usrda_plugin.archs.size_limit import limited
 from usrda_plugin.weights import (
     NETWORK,
     Description,
@@ -31,7 +31,7 @@ from usrda_plugin.weights import (
     tensors_in,
 )
 
-ToldBy = Literal["option file", "file", "weights"]
+DescribedBy = Literal["option file", "file", "weights"]
 PLAIN = (bool, int, float, str, type(None))
 # what a file may describe by itself, and the arguments that are text with their values: none opens another file
 DESCRIBED: dict[str, dict[str, tuple[str, ...]]] = {
@@ -42,18 +42,20 @@ DESCRIBED: dict[str, dict[str, tuple[str, ...]]] = {
 }
 # channels, layers and scales in a file's own description; two layers of so many channels are 300 MiB
 LARGEST = 2**12
+# what a network may have beyond the weights in its file: G_t, which a file for upscaling may leave out, is smaller
+FREE_PARAMETERS, FREE_NUMBERS, TIMES = 2_000, 10_000_000, 2
 
 
 class Identified(NamedTuple):
     """Weights and the network they belong to, not yet built.
 
-    ``told_by``: what said so, an option file, the file's own description, or the names and shapes of the weights.
+    ``described_by``: an option file, the file's own description, or the names and shapes of the weights.
     ``key``: where the weights stood in the file.
     """
 
     file: Path
     description: Description
-    told_by: ToldBy
+    described_by: DescribedBy
     weights: dict[str, Tensor]
     key: str
 
@@ -94,7 +96,7 @@ def _check_own(description: Description) -> None:
     kind = description.get("type")
     remedy = "name the network by an option file that has network_g: --opt FILE"
     if not isinstance(kind, str) or _registered(kind) is None:
-        return  # it is told below that there is no such network
+        return  # that there is no such network, ``build`` says
     if kind not in DESCRIBED:
         raise ValueError(f"expected a description of {', '.join(DESCRIBED)}, found one of {_value(kind)}, which a file"
                          f" cannot ask for by itself; {remedy}")  # fmt: skip
@@ -115,18 +117,18 @@ def _expected(texts: tuple[str, ...], value: object) -> str:
 
 def build(identified: Identified) -> nn.Module:
     """The network with its weights in float32, in evaluation mode. Raises ValueError where they do not fit."""
-    path, description, told_by, weights, _ = identified
+    path, description, described_by, weights, _ = identified
     network_class = _find(path, description.get("type"))
     arguments = {name: deepcopy(value) for name, value in description.items() if name != "type"}
     _check_arguments(path, network_class, arguments)
-    remedy = "name the right network by --opt FILE" if told_by != "option file" else "give its own option file"
+    remedy = "name the right network by --opt FILE" if described_by != "option file" else "give its own option file"
     try:
-        with limited(weights) if told_by != "option file" else nullcontext():
+        with _limited(weights) if described_by != "option file" else nullcontext():
             network = _construct(path, network_class, arguments)
-        fitting = fit(network, weights, None)
+        fitting = fit(network, weights, None).weights
     except MisfitError as misfit:
-        said = f"expected weights of {_spelt(description)}, found"
-        fault = re.sub(r"^expected weights of [^;]*?, found", lambda _: said, misfit.fault)
+        expected = f"expected weights of {_spelt(description)}, found"
+        fault = re.sub(r"^expected weights of [^;]*?, found", lambda _: expected, misfit.fault)
         raise ValueError(f"{shown_path(path)}: {fault}; {misfit.remedy or remedy}") from None
     network.load_state_dict({name: value.float() for name, value in fitting.items()}, strict=False)
     return network.eval().requires_grad_(False)
@@ -186,6 +188,27 @@ def _construct(path: Path, network_class: Callable[..., nn.Module], arguments: d
         spelt = _spelt({"type": network_class.__name__, **arguments})
         reason = shown(str(error).partition("\n")[0], 300) or type(error).__name__
         raise ValueError(f"{shown_path(path)}: {spelt} cannot be built: {reason}") from None
+
+
+@contextmanager
+def _limited(weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """While open, building a network raises ValueError as soon as it has far more parameters than these weights are."""
+    most = FREE_PARAMETERS + TIMES * len(weights)
+    most_numbers = FREE_NUMBERS + TIMES * sum(value.numel() for value in weights.values())
+    count = numbers = 0
+
+    def look(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal count, numbers
+        count += 1
+        numbers += 0 if parameter is None else parameter.numel()
+        if count > most or numbers > most_numbers:
+            raise ValueError(f"it would be far larger than its {len(weights)} tensors; is the file damaged?")
+
+    handle = register_module_parameter_registration_hook(look)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _spelt(description: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ _EXAMPLES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit code: 0, 2 where options or files are at fault, 1 where training cannot go on.
 
-    A training that is told to stop saves and gives 0; 130 where the user has broken off at once.
+    A training that is asked to stop saves and gives 0; 130 where the user has broken off at once.
     """
     return run_command("basicsr", build_parser, _start, arguments)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TextIO
 
-from usrda_plugin.training.errors import LostProcessError, SetupError, TrainingError, is_first_of_machine
+from usrda_plugin.errors import PeerFailureError, SetupError, TrainingError, is_first_of_machine
 
 BROKEN_OFF = 1
 USER_FAULT = 2
@@ -27,8 +27,8 @@ def run_command(
 ) -> int:
     """Parse the command line and run it; gives 0, 2 after a SetupError, 1 where a training broke off, 130 after Ctrl-C.
 
-    A SetupError and a TrainingError are told on stderr, in one message; a LostProcessError has been told. Output that
-    cannot be written gives 1, with a message unless it is a pipe that nobody reads any more.
+    A SetupError and a TrainingError are reported on stderr, in one message; a PeerFailureError has been before. Output
+    that cannot be written gives 1, with a message unless it is a pipe that nobody reads any more.
     """
     _print_any_name()
     try:
@@ -36,13 +36,13 @@ def run_command(
             return _run(name, build_parser().parse_args(arguments), run)
         finally:
             _flush(sys.stderr)
-            if error := _flush(sys.stdout):  # here, where it can be told, and not at the end of Python
+            if error := _flush(sys.stdout):  # here, where it can be reported, and not at the end of Python
                 raise error
     except OSError as error:
         if not _is_of_output(error):
             raise
         if error.errno != errno.EPIPE:
-            _say(name, f"the output cannot be written: {error}")
+            _print(name, f"the output cannot be written: {error}")
         return BROKEN_OFF
 
 
@@ -50,21 +50,21 @@ def _run(name: str, chosen: argparse.Namespace, run: Callable[[argparse.Namespac
     try:
         run(chosen)
     except KeyboardInterrupt:
-        _say(name, "interrupted")
+        _print(name, "interrupted")
         return INTERRUPTED
-    except (SetupError, TrainingError, LostProcessError) as fault:
+    except (SetupError, TrainingError, PeerFailureError) as fault:
         if chosen.debug:
             raise
         if isinstance(fault.__cause__, OSError) and _is_of_output(fault.__cause__):
             raise fault.__cause__ from None
         # of several processes with the same fault, one speaks
-        if not isinstance(fault, LostProcessError) and is_first_of_machine():
-            _say(name, str(fault))
+        if not isinstance(fault, PeerFailureError) and is_first_of_machine():
+            _print(name, str(fault))
         return USER_FAULT if isinstance(fault, SetupError) else BROKEN_OFF
     except ModuleNotFoundError as missing:
         if missing.name != "basicsr":
             raise
-        _say(name, "expected BasicSR, found no module basicsr; pip install basicsr")
+        _print(name, "expected BasicSR, found no module basicsr; pip install basicsr")
         return USER_FAULT
     return 0
 
@@ -101,6 +101,6 @@ def _flush(stream: TextIO | None) -> OSError | None:
     return None
 
 
-def _say(name: str, message: str) -> None:
+def _print(name: str, message: str) -> None:
     with suppress(OSError):
         print(printable(f"{name}: {message}"), file=sys.stderr)

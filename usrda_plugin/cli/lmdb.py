@@ -10,12 +10,11 @@ from lmdb import Error as LmdbError
 from rich.console import Console
 from rich.progress import track
 
-from usrda_plugin.data import Layout, make_lmdb, verify_lmdb
+from usrda_plugin.data import TilingSpec, make_lmdb, verify_lmdb
 from usrda_plugin.data.backends import LmdbStore
-from usrda_plugin.data.checksums import FILE as CHECKSUMS
-from usrda_plugin.data.checksums import read_checksums
+from usrda_plugin.data.lmdb import CHECKSUMS, read_checksums
 from usrda_plugin.data.unfinished import clear_unfinished
-from usrda_plugin.training.errors import SetupError
+from usrda_plugin.errors import SetupError
 
 
 def run(chosen: argparse.Namespace) -> None:
@@ -26,44 +25,53 @@ def run(chosen: argparse.Namespace) -> None:
 def make(chosen: argparse.Namespace) -> None:
     """Write an LMDB and say what it holds. Raises SetupError that says what was not as expected."""
     try:
-        layout = Layout(chosen.crop, chosen.step, chosen.multiple, chosen.encoding)
+        tiling = TilingSpec(chosen.crop, chosen.step, chosen.multiple)
         _clear(chosen.output)
         count = make_lmdb(
-            chosen.input, chosen.output, layout=layout, meta_info=chosen.meta_info, progress=_bar("images")
+            chosen.input,
+            chosen.output,
+            tiling=tiling,
+            encoding=chosen.encoding,
+            meta_info=chosen.meta_info,
+            progress=_bar("images"),
         )
     except (ValueError, OSError, LmdbError) as fault:
         raise SetupError(str(fault)) from fault
-    _say(f"{chosen.output}: {count} {'entries' if layout.crop else 'images'}, {_size(chosen.output)}")
-    if layout.crop:
-        _say(f"every patch of up to {layout.largest_patch} pixels a side lies whole in one of the tiles")
+    _print(f"{chosen.output}: {count} {'entries' if tiling.crop else 'images'}, {_size(chosen.output)}")
+    if tiling.crop:
+        _print(f"every patch of up to {tiling.largest_patch} pixels a side lies whole in one of the tiles")
 
 
 def _clear(output: Path) -> None:
     left = clear_unfinished(output)
     for folder in left.removed:
-        _say(f"{folder}: removed; a run that was killed had left it unfinished")
+        _print(f"{folder}: removed; a run that was killed had left it unfinished")
     for folder in left.unknown:
-        _say(f"{folder}: unfinished, and this file system cannot tell by whom; remove it where no other run is at work")
+        _print(
+            f"{folder}: unfinished, and this file system cannot tell by whom; remove it where no other run is at work"
+        )
 
 
 def verify(chosen: argparse.Namespace) -> None:
     """Print each fault of an LMDB, or what it holds. Raises SetupError where there are faults."""
     faults = verify_lmdb(chosen.lmdb, progress=_bar("entries"))
     for fault in faults:
-        _say(fault)
+        _print(fault)
     if faults:
         number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise SetupError(f"{number} in {chosen.lmdb}; make it again from its images: usrda lmdb make --help")
     if read_checksums(chosen.lmdb) is None:
-        _say(f"{chosen.lmdb} has no {CHECKSUMS}: bits that have flipped among pixels are seen in its PNG entries alone")
-    _say(f"{chosen.lmdb}: {len(LmdbStore(chosen.lmdb).entries())} images, {_size(chosen.lmdb)}, no fault")
+        _print(
+            f"{chosen.lmdb} has no {CHECKSUMS}: bits that have flipped among pixels are seen in its PNG entries alone"
+        )
+    _print(f"{chosen.lmdb}: {len(LmdbStore(chosen.lmdb).entries())} images, {_size(chosen.lmdb)}, no fault")
 
 
 def _bar(description: str) -> Callable[[range], Iterable[int]]:
     return lambda numbers: track(numbers, description=description, console=Console(stderr=True))
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     # one line each, to be searched and copied
     Console(soft_wrap=True, highlight=False, markup=False).print(line)
 

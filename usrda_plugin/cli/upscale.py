@@ -17,27 +17,26 @@ from usrda_plugin.archs.opening import Identified, build, identify
 from usrda_plugin.cli.exits import printable
 from usrda_plugin.compat.plugins import load_plugins
 from usrda_plugin.data.pictures import LOSSY
+from usrda_plugin.errors import SetupError
 from usrda_plugin.inference import (
+    Existing,
     Job,
     Listing,
     Naming,
     Plan,
+    ProgressCallbacks,
     Report,
     Tiling,
     Upscaler,
-    Watcher,
+    exclude_outputs,
     keep_freed_memory,
     list_images,
     plan_jobs,
     upscale_files,
-    without_results,
 )
-from usrda_plugin.inference.jobs import some
-from usrda_plugin.inference.naming import Existing
 from usrda_plugin.options.inheritance import read_chain
-from usrda_plugin.training.errors import SetupError
-from usrda_plugin.training.threads import crowded_threads
-from usrda_plugin.weights import shown, shown_path
+from usrda_plugin.threads import crowded_threads
+from usrda_plugin.weights import shown, shown_path, some
 
 
 class Work(NamedTuple):
@@ -86,38 +85,38 @@ def _plan(chosen: argparse.Namespace, console: Console) -> Work:
     existing: Existing = "skip" if chosen.skip_existing else "overwrite" if chosen.overwrite else "refuse"
     naming = Naming(chosen.suffix, chosen.ext, existing)
     listing = list_images(chosen.input, recursive=chosen.recursive)
-    images = without_results(listing.images, chosen.output, naming)
+    images = exclude_outputs(listing.images, chosen.output, naming)
     plan = plan_jobs(images, chosen.output, naming)
     results = len(listing.images) - len(images)
-    told = []
+    notes = []
     if listing.left_out:
-        told.append(f"left out: {', '.join(listing.reasons())}")
+        notes.append(f"left out: {', '.join(listing.reasons())}")
     if results:
-        told.append(f"{_count(results)} left out: results, by name or place")
+        notes.append(f"{_count(results)} left out: results, by name or place")
     if plan.jobs and plan.skipped:
-        told.append(f"{_count(len(plan.skipped))} skipped: their results are there")
+        notes.append(f"{_count(len(plan.skipped))} skipped: their results are there")
     if plan.renamed:
-        pairs = some(f"{job.source} as {job.target.name}" for job in plan.renamed)
-        told.append(f"{_count(len(plan.renamed))} named apart, as results would have met: {pairs}")
+        pairs = some((f"{job.source} as {job.target.name}" for job in plan.renamed), spell=str)
+        notes.append(f"{_count(len(plan.renamed))} named apart, as results would have met: {pairs}")
     if chosen.quality and not any(job.target.suffix.lower() in LOSSY for job in plan.jobs):
-        told.append("--quality changes nothing here: no result is a JPEG or a WebP")
-    for line in told:
+        notes.append("--quality changes nothing here: no result is a JPEG or a WebP")
+    for line in notes:
         console.print(printable(line))
     return Work(listing, plan)
 
 
 def _upscale(chosen: argparse.Namespace, jobs: Sequence[Job], upscaler: Upscaler, console: Console) -> Report:
     done = 0
-    with _progress(console, jobs) as watcher:
+    with _progress(console, jobs) as callbacks:
 
         def end(job: Job, pixels: int) -> None:
             nonlocal done
             done += pixels > 0
-            watcher.end(job, pixels)
+            callbacks.end(job, pixels)
 
         try:
             return upscale_files(
-                jobs, upscaler, alpha_by=chosen.alpha, quality=chosen.quality, watcher=watcher._replace(end=end)
+                jobs, upscaler, alpha_by=chosen.alpha, quality=chosen.quality, callbacks=callbacks._replace(end=end)
             )
         except KeyboardInterrupt:
             console.print(f"{done} of {_count(len(jobs))} upscaled; go on with --skip-existing")
@@ -162,7 +161,7 @@ def _network_g(opt_file: str | None) -> dict[str, Any] | None:
 
 
 def _spelt(identified: Identified, upscaler: Upscaler) -> str:
-    told = {
+    source = {
         "option file": "as the option file says",
         "file": "as the file says",
         "weights": "recognised by its weights",
@@ -172,18 +171,18 @@ def _spelt(identified: Identified, upscaler: Upscaler) -> str:
     cut = "whole images" if tiled.size == "none" else f"overlap {tiled.overlap}"
     return (
         f"{shown_path(identified.file)}{below}: {identified.description['type']} x{upscaler.scale},"
-        f" {told[identified.told_by]}; {engine.device}, {engine.precision}, {cut}"
+        f" {source[identified.described_by]}; {engine.device}, {engine.precision}, {cut}"
     )
 
 
 @contextmanager
-def _progress(console: Console, jobs: Sequence[Job]) -> Iterator[Watcher]:
+def _progress(console: Console, jobs: Sequence[Job]) -> Iterator[ProgressCallbacks]:
     """Two bars where there is a terminal: images, and the tiles of the one at work."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         images = bars.add_task("images", total=len(jobs))
         tiles = bars.add_task("tiles", total=None)
-        yield Watcher(
+        yield ProgressCallbacks(
             begin=lambda job: bars.reset(tiles, description=printable(job.source.name), total=None),
             tiles=lambda done, count: bars.update(tiles, completed=done, total=count),
             end=lambda job, pixels: bars.advance(images),

@@ -14,7 +14,7 @@ from torch import nn
 
 from usrda_plugin.losses import find_vgg_weights, load_vgg
 from usrda_plugin.models import saving
-from usrda_plugin.models.checkpoint_store import Sets
+from usrda_plugin.models.checkpoint_store import CheckpointStore
 from usrda_plugin.patch import mentions, patch, replace
 from usrda_plugin.weights import load, read_tensors
 
@@ -100,7 +100,7 @@ def _load_resume_state(opt: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _newest_state(opt: dict[str, Any]) -> Path | None:
-    store = Sets.of(opt)
+    store = CheckpointStore.of(opt)
     found = store.newest()
     if opt["rank"] == 0:
         for line in found.passed:
@@ -125,7 +125,7 @@ def _asked_state(opt: dict[str, Any]) -> Path | None:
             f"path: resume_state: {file}: expected a state of this run, in {states}, whose networks stand beside it;"
             " give the run that name, or begin a new run from those networks (path: pretrain_network_g, ...)"
         )
-    store = Sets.of(opt)
+    store = CheckpointStore.of(opt)
     kept = store.iterations()
     if file.stem.isdigit() and kept:
         fault = store.fault(int(file.stem), expects_manifest=int(file.stem) > kept[0])

@@ -12,8 +12,7 @@ from basicsr.utils import img_util, misc
 from basicsr.utils.file_client import FileClient, LmdbBackend
 
 from usrda_plugin.data import lmdb_environment
-from usrda_plugin.data.levels import as_8_bit
-from usrda_plugin.data.pictures import decode_colour, decode_picture
+from usrda_plugin.data.pictures import as_8_bit, decode_colour, decode_picture
 from usrda_plugin.patch import mentions, patch, replace, replace_everywhere
 
 

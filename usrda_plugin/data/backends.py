@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, cast
 
-from usrda_plugin.data.environment import lmdb_environment
-from usrda_plugin.data.pictures import View
+import lmdb
+
+from usrda_plugin.data.lmdb_tree import LONGEST_KEY, read_meta
+from usrda_plugin.data.pictures import RangeFile
 
 IMAGE_SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".avif", ".gif"),
@@ -18,9 +21,8 @@ IMAGE_SUFFIXES = (
 )
 """Files that are listed as images; what they are is told by their content."""
 
-
-LONGEST_KEY = 511
-"""Bytes of an LMDB's key, which LMDB sets."""
+_environments: dict[str, tuple[tuple[int, ...], lmdb.Environment]] = {}
+"""Those that are open, with process and file, by their path."""
 
 
 class ImageStore(Protocol):
@@ -127,7 +129,7 @@ class LmdbStore:
     def open(self, entry: str) -> Iterator[IO[bytes]]:
         """Open the encoded image for reading within the ``with``. Raises FileNotFoundError that names the key."""
         with self.content(entry) as content:
-            yield cast(IO[bytes], View(content))
+            yield cast(IO[bytes], RangeFile(lambda start, stop: bytes(content[start:stop]), len(content)))
 
     @contextmanager
     def content(self, entry: str) -> Iterator[memoryview]:
@@ -142,6 +144,47 @@ class LmdbStore:
                     f"key {entry!r} is not in the LMDB {self.root}, though its list names it; make it again"
                 )
             yield content
+
+
+def lmdb_environment(path: str | Path) -> lmdb.Environment:
+    """Return the read-only environment of ``path``, which all data sets of this process share.
+
+    LMDB refuses to open a path twice in a process, and a forked worker must not use its parent's handle.
+    Raises FileNotFoundError where there is no LMDB, ValueError where it is cut off, damaged, of another version, or
+    open in this process by other means.
+    """
+    key = os.path.realpath(path)
+    owner = (os.getpid(), *_file_identity(key))
+    known_owner, environment = _environments.get(key, (None, None))
+    if environment is not None and known_owner == owner:
+        return environment
+    if environment is not None:  # of files since replaced, or this process's copy of its parent's handle
+        del _environments[key]
+        environment.close()
+    environment = _open_environment(key)
+    _environments[key] = owner, environment
+    return environment
+
+
+def _file_identity(path: str) -> tuple[int, int]:
+    data = Path(path, "data.mdb")
+    if not data.is_file():
+        raise FileNotFoundError(f"no LMDB at {path}: data.mdb is missing")
+    status = data.stat()
+    return status.st_ino, status.st_size
+
+
+def _open_environment(path: str) -> lmdb.Environment:
+    try:
+        read_meta(Path(path, "data.mdb"))
+    except ValueError as error:
+        raise ValueError(f"the LMDB {path} cannot be used: {error}; copy or make it again") from None
+    try:
+        # without lock, so that a read-only disk will do and nobody else is kept waiting
+        return lmdb.open(path, readonly=True, lock=False, readahead=False, meminit=False)
+    except lmdb.Error as error:
+        remedy = "close it there" if "already open" in str(error) else "copy or make it again"
+        raise ValueError(f"cannot open the LMDB {path}: {error}; {remedy}") from error
 
 
 def open_store(root: str | Path) -> ImageStore:

@@ -48,8 +48,8 @@ class Camera(NamedTuple):
     kernel: np.ndarray
     noise: float
 
-    def take(self, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-        """Photograph an image, HWC RGB in [0, 1]; float32, by 7 pixels smaller on each side, clipped to [0, 1]."""
+    def degrade(self, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+        """Blur an image, HWC RGB in [0, 1], and add noise; float32, 7 pixels less on each side, clipped to [0, 1]."""
         blurred = cv2.filter2D(image, cv2.CV_32F, self.kernel)[REACH:-REACH, REACH:-REACH]
         noisy = blurred + self.noise * rng.standard_normal(blurred.shape, dtype=np.float32)
         clipped: np.ndarray = noisy.clip(0, 1)

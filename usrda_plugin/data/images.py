@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -10,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from usrda_plugin.data.backends import ImageStore, listed_name, open_store, read_lines
-from usrda_plugin.data.layout import partner_stems
 from usrda_plugin.data.pictures import decode_colour, uncompressed, upright_size
+
+_TILE = re.compile(r"_s\d{3,}$")
+"""How the names of tiles end, as ``TilingSpec`` numbers them."""
 
 
 class MissingImagesError(FileNotFoundError):
@@ -92,7 +95,7 @@ class ImageSource:
 
     @contextmanager
     def opened(self, index: int) -> Iterator[np.ndarray]:
-        """Look at an image, as ``read`` gives it, within the ``with`` alone; 16 bits may be big-endian.
+        """Give an image, as ``read`` does, within the ``with`` alone; 16 bits may be big-endian.
 
         An uncompressed image is not read as a whole: a patch of it costs no more than its own pixels.
         """
@@ -107,6 +110,19 @@ class ImageSource:
         """Return (height, width) of an image, from its header where that suffices. Raises as ``read`` does."""
         with self.store.open(self.entries[index]) as file:
             return upright_size(file, self.path(index))
+
+
+def partner_stems(stem: str, template: str) -> list[str]:
+    """List the names that ``template`` makes of an image's, without suffixes: of the whole, then before tile numbers.
+
+    The second pairs the tiles of images that ``template`` pairs: ``{}x2`` makes ``a_s001x2`` and ``ax2_s001`` of
+    ``a_s001``.
+    """
+    stems, tile = [template.format(stem)], ""
+    while found := _TILE.search(stem):  # tiles may have been cut into tiles
+        stem, tile = stem[: found.start()], found[0] + tile
+        stems.append(template.format(stem) + tile)
+    return stems
 
 
 def _partner_entries(entry: str, template: str) -> list[str]:

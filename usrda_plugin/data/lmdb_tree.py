@@ -17,7 +17,9 @@ _PAGE_HEADER = struct.Struct("<QHHHH")  # number, padding, flags, lower and uppe
 _META = struct.Struct("<IIQQ48sI HHQQQQQ QQ".replace(" ", ""))
 _NODE = struct.Struct("<HHHH")  # low, high, flags, length of the key
 _BRANCH, _LEAF, _OVERFLOW, _META_PAGE = 1, 2, 4, 8
-_BIG, _LONGEST_KEY, _DEEPEST = 1, 511, 32
+_BIG, _DEEPEST = 1, 32
+LONGEST_KEY = 511
+"""Bytes that a key may have."""
 
 
 class Meta(NamedTuple):
@@ -128,7 +130,7 @@ class _Tree:
 
     def _key(self, number: int, place: int) -> bytes:
         start, length = number * self.size + place + _NODE.size, self._node(number, place)[3]
-        if length > _LONGEST_KEY or place + _NODE.size + length > self.size:
+        if length > LONGEST_KEY or place + _NODE.size + length > self.size:
             raise ValueError("a key is longer than it can be")
         return self.content[start : start + length]
 

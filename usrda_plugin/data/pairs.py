@@ -1,4 +1,4 @@
-"""Source pairs: an LR patch and the HR patch of the same place, made or given."""
+"""Source pairs: an LR patch and the HR patch of the same place, synthetic or from files."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from usrda_plugin.data.camera import PATCHES_OF_EACH, REACH, Camera
-from usrda_plugin.data.degradation import bicubic_inside, kernel_reach
 from usrda_plugin.data.images import ImageSource
-from usrda_plugin.data.levels import as_8_bit, as_unit
-from usrda_plugin.data.patches import Corner, mirror_up_to, random_corner
-from usrda_plugin.data.sizes import FOR_CAMERA, least_side, refuse_small, room_for_camera, small_or_unreadable
+from usrda_plugin.data.patches import (
+    FOR_CAMERA,
+    Corner,
+    least_side,
+    mirror_up_to,
+    random_corner,
+    refuse_small,
+    room_for_camera,
+    small_or_unreadable,
+)
+from usrda_plugin.data.pictures import as_8_bit, as_unit
+from usrda_plugin.data.resize import bicubic_inside, kernel_reach
 
 
 class Pair(NamedTuple):
-    """The same place at two resolutions: HWC RGB, float32 in [0, 1]."""
+    """The same place at two resolutions: ``lq`` (h, w, 3), ``gt`` (scale*h, scale*w, 3); RGB, float32 in [0, 1]."""
 
     lq: np.ndarray
     gt: np.ndarray
@@ -34,13 +42,13 @@ class PairSource(Protocol):
         """Describe each image that no pair can be drawn from, by the headers alone."""
 
 
-class MadePairs:
+class SyntheticPairs:
     """LR made from the HR photograph by antialiased bicubic, as if the whole photograph had been shrunk.
 
     The kernel sees true pixels around the patch: the border of a photograph, where it would see mirrored ones, is left
     out, unless the photograph has no room. With ``quantize`` the LR patch has 8 bits, as an LR image from a file has.
-    With a ``camera`` it is taken by that one, whose kernel leaves out more of the border; its noise has a stream of its
-    own, so that what else is drawn stays as it is without.
+    With a ``camera`` it is degraded by that one, whose kernel leaves out more of the border; its noise has a generator
+    of its own, so that what else is drawn stays as it is without.
     """
 
     def __init__(self, gt: ImageSource, gt_size: int, scale: int, *, quantize: bool) -> None:
@@ -59,7 +67,7 @@ class MadePairs:
         gt = Corner(margin, margin).cut(surroundings, self.gt_size)
         lq = self._shrunk(surroundings)
         if self.camera:
-            lq = self.camera.take(rng.spawn(1)[0], lq)
+            lq = self.camera.degrade(rng.spawn(1)[0], lq)
             lq = as_unit(np.rint(lq * 255).astype(np.uint8)) if self.quantize else lq
         return Pair(lq, as_unit(gt))
 
@@ -84,7 +92,7 @@ class MadePairs:
         return small_or_unreadable(self.gt, *least_side(self.gt_size, for_camera))
 
 
-class GivenPairs:
+class PairedFiles:
     """LR images from files; an HR image may have a remainder below the scale, at the right and the bottom."""
 
     def __init__(self, gt: ImageSource, lq: ImageSource, gt_size: int, scale: int) -> None:

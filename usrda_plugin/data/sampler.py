@@ -15,8 +15,8 @@ import numpy as np
 from torch.utils.data import Sampler
 
 
-def draws(seed: int, sample_number: int) -> np.random.Generator:
-    """Return the random numbers of one sample: independent streams for different (seed, sample number).
+def sample_rng(seed: int, sample_number: int) -> np.random.Generator:
+    """Return the random generator of one sample: independent streams for different (seed, sample number).
 
     Raises ValueError where either is negative.
     """

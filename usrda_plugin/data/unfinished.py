@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from filelock import BaseFileLock, FileLock, Timeout
+from usrda_plugin.file_lock import FileLock, LockHeldError
 
 LOCK = "lock"
 
@@ -24,14 +24,10 @@ class Left(NamedTuple):
 @contextmanager
 def unfinished_folder(target: Path) -> Iterator[Path]:
     """Give a new hidden folder beside ``target``, which goes at the end, or in a later run if this one is killed."""
-    with TemporaryDirectory(prefix=_prefix(target), dir=target.parent) as name:
-        lock = FileLock(Path(name, LOCK))
-        with suppress(OSError, NotImplementedError):  # a file system without locks: it is left alone by later runs
-            lock.acquire(blocking=False)
-        try:
-            yield Path(name)
-        finally:
-            lock.release()
+    with TemporaryDirectory(prefix=_prefix(target), dir=target.parent) as name, ExitStack() as held:
+        with suppress(OSError):  # what fails here is met again where the LMDB is written
+            held.callback(FileLock(Path(name, LOCK)).release)
+        yield Path(name)
 
 
 def clear_unfinished(target: Path) -> Left:
@@ -40,20 +36,22 @@ def clear_unfinished(target: Path) -> Left:
     for folder in sorted(target.parent.glob(".*")) if target.parent.is_dir() else ():
         if not folder.name.startswith(_prefix(target)) or not _is_ours(folder, target):
             continue
-        lock = FileLock(folder / LOCK)
         try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            continue  # at work
-        except (OSError, NotImplementedError):
-            left.unknown.append(folder)
+            lock = FileLock(folder / LOCK)
+        except OSError as error:
+            if not (isinstance(error, LockHeldError) and error.enforced):  # that one is at work
+                left.unknown.append(folder)
             continue
-        _remove(folder, lock)
-        left.removed.append(folder)
+        if lock.enforced:
+            _remove(folder, lock)
+            left.removed.append(folder)
+        else:
+            lock.release()
+            left.unknown.append(folder)
     return left
 
 
-def _remove(folder: Path, lock: BaseFileLock) -> None:
+def _remove(folder: Path, lock: FileLock) -> None:
     for entry in folder.iterdir():
         if entry.name != LOCK:
             shutil.rmtree(entry)

@@ -14,11 +14,17 @@ from torch.utils.data import Dataset
 from usrda_plugin.data.backends import is_lmdb
 from usrda_plugin.data.camera import PATCH, Camera, Drawer, estimate_camera, featureless, gather, looked_at
 from usrda_plugin.data.images import ImageSource
-from usrda_plugin.data.levels import as_unit
-from usrda_plugin.data.pairs import GivenPairs, MadePairs, PairSource, places
-from usrda_plugin.data.patches import random_corner, random_pose, to_tensor
-from usrda_plugin.data.sampler import draws
-from usrda_plugin.data.sizes import least_side, refuse_small, small_or_unreadable
+from usrda_plugin.data.pairs import PairedFiles, PairSource, SyntheticPairs, places
+from usrda_plugin.data.patches import (
+    least_side,
+    random_corner,
+    random_pose,
+    refuse_small,
+    small_or_unreadable,
+    to_tensor,
+)
+from usrda_plugin.data.pictures import as_unit
+from usrda_plugin.data.sampler import sample_rng
 
 _last_camera: dict[Hashable, Camera] = {}
 """The camera that this process has estimated last, by all that it was estimated from.
@@ -53,7 +59,7 @@ class USRDASourceDataset(Dataset):
         return len(self.source)
 
     def __getitem__(self, sample_number: int) -> dict[str, Any]:
-        return self._source_sample(draws(self.seed, sample_number))
+        return self._source_sample(sample_rng(self.seed, sample_number))
 
     def check_images(self) -> None:
         """Look at the header of every image. Raises ValueError that lists the unreadable, too small or unfitting."""
@@ -64,15 +70,15 @@ class USRDASourceDataset(Dataset):
 
     def lq_paths(self) -> list[str]:
         """Name the images of the first samples, as many as there are in an epoch, without reading them."""
-        first = (int(draws(self.seed, number).integers(len(self.source))) for number in range(len(self)))
+        first = (int(sample_rng(self.seed, number).integers(len(self.source))) for number in range(len(self)))
         return [self.pairs.lq_path(index) for index in first]
 
     def _pairs(self, opt: dict[str, Any]) -> PairSource:
         if not opt.get("dataroot_lq"):
-            return MadePairs(self.source, self.gt_size, self.scale, quantize=opt.get("quantize", True))
+            return SyntheticPairs(self.source, self.gt_size, self.scale, quantize=opt.get("quantize", True))
         _refuse_contradiction(opt, "dataroot_lq")
         lq = self.source.partners(opt["dataroot_lq"], opt.get("filename_tmpl") or "{}")
-        return GivenPairs(self.source, lq, self.gt_size, self.scale)
+        return PairedFiles(self.source, lq, self.gt_size, self.scale)
 
     def _source_sample(self, rng: np.random.Generator) -> dict[str, Any]:
         index = int(rng.integers(len(self.source)))
@@ -104,23 +110,23 @@ class USRDADataset(USRDASourceDataset):
         if degradation not in ("bicubic", "camera"):
             raise ValueError(f"degradation must be bicubic or camera, found {degradation!r}")
         if degradation == "camera":
-            self._take_by_camera()
+            self._use_camera()
 
-    def _take_by_camera(self) -> None:
-        if self.target is None or not isinstance(self.pairs, MadePairs):
+    def _use_camera(self) -> None:
+        if self.target is None or not isinstance(self.pairs, SyntheticPairs):
             missing = "dataroot_target" if self.target is None else "HR images alone, without dataroot_lq"
             raise ValueError(f"degradation: camera needs {missing}; or write degradation: bicubic")
-        seen_by = (self.seed, self.scale, self.pairs.quantize, _version(self.source), _version(self.target))
-        if seen_by not in _last_camera:
-            camera = self._estimated(self.pairs, self.target)
+        shown_by = (self.seed, self.scale, self.pairs.quantize, _version(self.source), _version(self.target))
+        if shown_by not in _last_camera:
+            camera = self._estimate_camera(self.pairs, self.target)
             _last_camera.clear()
-            _last_camera[seen_by] = camera
-        self.pairs.camera = _last_camera[seen_by]
+            _last_camera[shown_by] = camera
+        self.pairs.camera = _last_camera[shown_by]
 
-    def _estimated(self, pairs: MadePairs, photographs: ImageSource) -> Camera:
-        rng = draws(self.seed, 0).spawn(1)[0]  # a stream of its own, on every rank the same
-        source = _seen("dataroot_gt", self.source, pairs.samples, rng)
-        target = _seen("dataroot_target", photographs, self._target_samples, rng)
+    def _estimate_camera(self, pairs: SyntheticPairs, photographs: ImageSource) -> Camera:
+        rng = sample_rng(self.seed, 0).spawn(1)[0]  # a stream of its own, on every rank the same
+        source = _gather_patches("dataroot_gt", self.source, pairs.samples, rng)
+        target = _gather_patches("dataroot_target", photographs, self._target_samples, rng)
         camera = estimate_camera(target, source)
         get_root_logger().info(f"Camera of {photographs.store.root}: {camera.describe()}.")
         return camera
@@ -130,7 +136,7 @@ class USRDADataset(USRDASourceDataset):
         return [as_unit(place) for place in places(self.target, rng, index, PATCH)]
 
     def __getitem__(self, sample_number: int) -> dict[str, Any]:
-        rng = draws(self.seed, sample_number)
+        rng = sample_rng(self.seed, sample_number)
         source = self._source_sample(rng)
         sample = {"x_s": source["lq"], "y_s": source["gt"], "gt_path": source["gt_path"]}
         return sample if self.target is None else sample | self._target_sample(rng, self.target)
@@ -147,7 +153,7 @@ class USRDADataset(USRDASourceDataset):
         faults = super()._faults()
         if self.target is None:
             return faults
-        has_camera = isinstance(self.pairs, MadePairs) and self.pairs.camera is not None
+        has_camera = isinstance(self.pairs, SyntheticPairs) and self.pairs.camera is not None
         least = least_side(self.gt_size // self.scale, PATCH if has_camera else 0)
         return faults + small_or_unreadable(self.target, *least)
 
@@ -158,7 +164,7 @@ def _version(images: ImageSource) -> tuple[Hashable, ...]:
     return str(images.store.root.absolute()), len(images), *((entry, images.store.version(entry)) for entry in shown)
 
 
-def _seen(key: str, images: ImageSource, drawer: Drawer, rng: np.random.Generator) -> np.ndarray:
+def _gather_patches(key: str, images: ImageSource, drawer: Drawer, rng: np.random.Generator) -> np.ndarray:
     patches = gather(drawer, len(images), rng)
     if featureless(patches):
         raise ValueError(
@@ -178,11 +184,11 @@ def _open(opt: dict[str, Any], root: str, meta_info: str) -> ImageSource:
 
 def _refuse_contradiction(opt: dict[str, Any], root: str) -> None:
     """What a root is shows by its ending; ``io_backend``, where given, must not say otherwise."""
-    told = (opt.get("io_backend") or {}).get("type")
-    is_so = "lmdb" if is_lmdb(opt[root]) else "disk"
-    if told not in (None, is_so):
+    declared = (opt.get("io_backend") or {}).get("type")
+    actual = "lmdb" if is_lmdb(opt[root]) else "disk"
+    if declared not in (None, actual):
         raise ValueError(
-            f"io_backend says {told}, but {root}: {opt[root]} is {'an LMDB' if is_so == 'lmdb' else 'a folder'} "
+            f"io_backend says {declared}, but {root}: {opt[root]} is {'an LMDB' if actual == 'lmdb' else 'a folder'} "
             "by its name; leave io_backend out, since a root that ends in .lmdb is an LMDB and any other a folder"
         )
 

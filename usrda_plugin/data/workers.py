@@ -1,4 +1,4 @@
-"""Loader processes that cannot do their work for lack of memory, shared memory or open files: what is told of it."""
+"""What the worker processes of a loader lack when they cannot do their work: memory, shared memory or open files."""
 
 from __future__ import annotations
 

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
+from usrda_plugin.choices import Precision
 from usrda_plugin.data.pictures import Picture, read_picture, write_picture
-from usrda_plugin.inference.batch_runner import Failure, Report, Watcher, upscale_files, upscale_picture
-from usrda_plugin.inference.engine import Precision
-from usrda_plugin.inference.exclude_outputs import without_results
-from usrda_plugin.inference.jobs import Job, Plan, plan_jobs
+from usrda_plugin.inference.batch_runner import Failure, ProgressCallbacks, Report, upscale_files
+from usrda_plugin.inference.inputs import InputImage, Listing, list_images
 from usrda_plugin.inference.memory import keep_freed_memory
-from usrda_plugin.inference.model_info import Traits, measure_traits
-from usrda_plugin.inference.naming import Naming
-from usrda_plugin.inference.places import Found, Listing, list_images
-from usrda_plugin.inference.receptive_field import receptive_radius
+from usrda_plugin.inference.model_info import ModelInfo, measure_model, receptive_radius
+from usrda_plugin.inference.outputs import Existing, Job, Naming, Plan, exclude_outputs, plan_jobs
 from usrda_plugin.inference.tiles import Grid, Size, Tile, Tiling, plan_grid
-from usrda_plugin.inference.upscaler import Upscaler, super_resolve
+from usrda_plugin.inference.upscaler import Upscaler, super_resolve, upscale_picture
 
 __all__ = [
+    "Existing",
     "Failure",
-    "Found",
     "Grid",
+    "InputImage",
     "Job",
     "Listing",
+    "ModelInfo",
     "Naming",
     "Picture",
     "Plan",
     "Precision",
+    "ProgressCallbacks",
     "Report",
     "Size",
     "Tile",
     "Tiling",
-    "Traits",
     "Upscaler",
-    "Watcher",
+    "exclude_outputs",
     "keep_freed_memory",
     "list_images",
-    "measure_traits",
+    "measure_model",
     "plan_grid",
     "plan_jobs",
     "read_picture",
@@ -42,6 +41,5 @@ __all__ = [
     "super_resolve",
     "upscale_files",
     "upscale_picture",
-    "without_results",
     "write_picture",
 ]

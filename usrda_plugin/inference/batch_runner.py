@@ -16,11 +16,10 @@ from PIL import Image
 
 from usrda_plugin.choices import AlphaBy
 from usrda_plugin.data.pictures import Picture, check_size, left_out, read_picture, write_picture
-from usrda_plugin.inference.jobs import Job
-from usrda_plugin.inference.memory import NoRoomError, check_room, is_out_of_memory, no_room
-from usrda_plugin.inference.tiled import Progress
-from usrda_plugin.inference.transparency import carry_colours_outwards, keep_plain_alpha
-from usrda_plugin.inference.upscaler import Upscaler
+from usrda_plugin.inference.memory import NotEnoughMemoryError, check_memory, is_out_of_memory
+from usrda_plugin.inference.outputs import Job
+from usrda_plugin.inference.tiles import Progress
+from usrda_plugin.inference.upscaler import Upscaler, upscale_picture
 from usrda_plugin.weights.writing import FULL
 
 AHEAD = 2  # images read before their turn
@@ -38,8 +37,8 @@ class Failure(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        told = any(self.reason.startswith(str(file)) for file in self.job)
-        return self.reason if told else f"{self.job.source}: {self.reason}"
+        is_named = any(self.reason.startswith(str(file)) for file in self.job)
+        return self.reason if is_named else f"{self.job.source}: {self.reason}"
 
 
 class Report(NamedTuple):
@@ -49,8 +48,8 @@ class Report(NamedTuple):
     not_begun: Sequence[Job]
 
 
-class Watcher(NamedTuple):
-    """Who is told: the beginning of an image, its tiles, its end with its size in output pixels (0: it failed).
+class ProgressCallbacks(NamedTuple):
+    """Called at the beginning of an image, for its tiles, at its end with its size in output pixels (0: it failed).
 
     ``note``: what a user may not expect of an image that is upscaled.
     """
@@ -67,38 +66,38 @@ def upscale_files(
     *,
     alpha_by: AlphaBy = "network",
     quality: int | None = None,
-    watcher: Watcher | None = None,
+    callbacks: ProgressCallbacks | None = None,
 ) -> Report:
     """Upscale each job's image; gives those that failed, after all others are done, or the disk is full.
 
     ``quality`` of JPEG and WebP, 1 to 100. Interrupted, it waits for the file that is being written and leaves none
     half done.
     """
-    watcher = watcher or Watcher()
+    callbacks = callbacks or ProgressCallbacks()
 
     def upscale(job: Job, future: Future[Picture]) -> Picture:
-        picture = _settled(future, job, upscaler.scale, writer)
+        picture = _finished(future, job, upscaler.scale, writer)
         if picture.frames > 1:
-            watcher.note(job, f"it has {picture.frames} frames or pages, of which the first is upscaled")
+            callbacks.note(job, f"it has {picture.frames} frames or pages, of which the first is upscaled")
         lost = left_out(job.target, picture)
         if lost:
-            watcher.note(job, f"its result is without {', '.join(lost)}")
-        return upscale_picture(upscaler, picture, alpha_by, watcher.tiles)
+            callbacks.note(job, f"its result is without {', '.join(lost)}")
+        return upscale_picture(upscaler, picture, alpha_by, callbacks.tiles)
 
     begun = 0
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as pool:
-        writer = _Writer(pool, watcher, quality)
+        writer = _Writer(pool, callbacks, quality)
         try:
             for job, future in _read_ahead(jobs, reader, upscaler.scale):
                 writer.settle(BEHIND)
                 if writer.full:
                     break
                 begun += 1
-                watcher.begin(job)
+                callbacks.begin(job)
                 try:
                     writer.write(job, upscale(job, future))  # no name holds an image longer than its turn
                 except Exception as error:
-                    writer.fail(job, _fault(error))
+                    writer.fail(job, _message(error))
             writer.settle()
         finally:
             for threads in (reader, pool):
@@ -109,10 +108,10 @@ def upscale_files(
 class _Writer:
     """Writes results in a thread of its own, and remembers what failed."""
 
-    def __init__(self, pool: ThreadPoolExecutor, watcher: Watcher, quality: int | None) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, callbacks: ProgressCallbacks, quality: int | None) -> None:
         self.failures: list[Failure] = []
         self.full = False
-        self._pool, self._watcher, self._quality = pool, watcher, quality
+        self._pool, self._callbacks, self._quality = pool, callbacks, quality
         self._waiting: deque[tuple[Job, tuple[int, int], Future[None]]] = deque()
 
     def write(self, job: Job, result: Picture) -> None:
@@ -127,15 +126,15 @@ class _Writer:
             job, size, future = self._waiting.popleft()
             error = future.exception()
             if error is None:
-                self._watcher.end(job, size[0] * size[1])
+                self._callbacks.end(job, size[0] * size[1])
             else:
                 self.full |= isinstance(error, OSError) and error.errno in FULL
-                self.fail(job, _fault_of_writing(error, job, size))
+                self.fail(job, _writing_message(error, job, size))
 
     def fail(self, job: Job, reason: str) -> None:
         """Remember an image that failed."""
         self.failures.append(Failure(job, reason))
-        self._watcher.end(job, 0)
+        self._callbacks.end(job, 0)
 
 
 def _read_ahead(jobs: Sequence[Job], reader: ThreadPoolExecutor, scale: int) -> Iterator[tuple[Job, Future[Picture]]]:
@@ -146,11 +145,11 @@ def _read_ahead(jobs: Sequence[Job], reader: ThreadPoolExecutor, scale: int) -> 
         reading.extend((job, reader.submit(_read, job, scale)) for job in islice(later, 1))
 
 
-def _settled(future: Future[Picture], job: Job, scale: int, writer: _Writer) -> Picture:
+def _finished(future: Future[Picture], job: Job, scale: int, writer: _Writer) -> Picture:
     """The image, read again where memory did not suffice beside what is done by now."""
     try:
         return future.result()
-    except (NoRoomError, MemoryError, cv2.error):
+    except (NotEnoughMemoryError, MemoryError, cv2.error):
         writer.settle()
         return _read(job, scale)
 
@@ -158,13 +157,13 @@ def _settled(future: Future[Picture], job: Job, scale: int, writer: _Writer) -> 
 def _read(job: Job, scale: int) -> Picture:
     """An image for which there is memory and whose result its file can hold. Raises ValueError where not, OSError."""
     size, bytes_of_pixel = _header(job.source)
-    check_room("the image", size, size[0] * size[1] * bytes_of_pixel)
+    check_memory("the image", size, size[0] * size[1] * bytes_of_pixel)
     _check_result(job, size, scale, bytes_of_pixel)
     try:
         picture = read_picture(job.source)
     except Exception as error:
         if size != UNKNOWN and is_out_of_memory(error):
-            raise no_room("the image", size, size[0] * size[1] * bytes_of_pixel) from None
+            raise NotEnoughMemoryError("the image", size, size[0] * size[1] * bytes_of_pixel) from None
         raise
     _check_result(job, picture.colour.shape[:2], scale, _bytes_of_pixel(picture))
     return _for_target(picture, job.target)
@@ -173,7 +172,7 @@ def _read(job: Job, scale: int) -> Picture:
 def _check_result(job: Job, size: tuple[int, ...], scale: int, bytes_of_pixel: int) -> None:
     height, width = (scale * side for side in size)
     check_size(job.target, height, width)
-    check_room("its result", (height, width), COPIES * height * width * bytes_of_pixel)
+    check_memory("its result", (height, width), COPIES * height * width * bytes_of_pixel)
 
 
 def _bytes_of_pixel(picture: Picture) -> int:
@@ -191,37 +190,14 @@ def _for_target(picture: Picture, target: Path) -> Picture:
 
 
 def _header(file: Path) -> tuple[tuple[int, int], int]:
-    """Height and width as the header says them and the least bytes of a pixel; UNKNOWN where Pillow does not say."""
-    with suppress(Exception), Image.open(file) as header:  # what is wrong with it, reading tells
+    """Height and width as the header says them and the least bytes of a pixel; UNKNOWN where Pillow cannot say."""
+    with suppress(Exception), Image.open(file) as header:  # reading says what is wrong with it
         return (header.height, header.width), BYTES.get(header.mode, 1)
     return UNKNOWN, 1
 
 
-def upscale_picture(
-    upscaler: Upscaler, picture: Picture, alpha_by: AlphaBy = "network", progress: Progress | None = None
-) -> Picture:
-    """The HR picture, with as many bits and channels and all else that the LR picture carries.
-
-    Colours beneath full transparency are those of the nearest pixel that is seen. Alpha goes through the network as a
-    gray image, or is enlarged by bicubic interpolation; it stays 0 or full where it is so all around.
-    Raises ValueError for what the network does not take.
-    """
-    alpha = None if picture.alpha is None else _enlarge_alpha(upscaler, picture.alpha, alpha_by)
-    colour = picture.colour if picture.alpha is None else carry_colours_outwards(picture.colour, picture.alpha)
-    return picture._replace(colour=upscaler.levels(colour, progress), alpha=alpha)
-
-
-def _enlarge_alpha(upscaler: Upscaler, alpha: np.ndarray, alpha_by: AlphaBy) -> np.ndarray:
-    height, width = (upscaler.scale * side for side in alpha.shape)
-    if alpha.min() == alpha.max():  # most often opaque all over
-        return np.full((height, width), alpha.flat[0], alpha.dtype)
-    if alpha_by == "network":
-        return keep_plain_alpha(alpha, upscaler.levels(alpha))
-    return cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-def _fault(error: Exception) -> str:
-    """What a user is told of an image that was not computed. What only we can mend is raised."""
+def _message(error: Exception) -> str:
+    """The message for an image that was not computed. An error that is no fault of user or machine is raised again."""
     if is_out_of_memory(error):
         return f"memory does not suffice even for the smallest tiles ({str(error).splitlines()[0]}); try --overlap 8"
     if isinstance(error, ValueError | OSError | cv2.error):
@@ -229,8 +205,8 @@ def _fault(error: Exception) -> str:
     raise error
 
 
-def _fault_of_writing(error: BaseException, job: Job, size: tuple[int, ...]) -> str:
-    """As ``_fault``, of a result of that height and width."""
+def _writing_message(error: BaseException, job: Job, size: tuple[int, ...]) -> str:
+    """As ``_message``, of a result of that height and width."""
     if is_out_of_memory(error):
         return f"memory does not suffice to write its result of {size[1]}x{size[0]} pixels; cut the image into parts"
     if isinstance(error, OSError):

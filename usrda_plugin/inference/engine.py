@@ -1,11 +1,11 @@
-"""A network made fast on one device: precision, layout in memory, compilation, self-ensemble."""
+"""A network made fast on one device: precision, layout in memory, compilation, self-ensemble, batches in flight."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,28 @@ from usrda_plugin.choices import Precision
 from usrda_plugin.compiling import keep_compiled_code_private
 
 DTYPES = {"fp32": torch.float32, "exact": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+Finish = Callable[[Tensor], Tensor]
+
+
+class NotFiniteError(ValueError):
+    """A network gave infinite values or NaN."""
+
+
+class PendingBatch(NamedTuple):
+    """A batch at work: on a GPU ``parts`` and ``finite`` hold nothing before ``ready`` has come to pass."""
+
+    parts: list[Tensor]
+    finite: Tensor
+    ready: torch.cuda.Event | None
+
+    def wait(self) -> list[Tensor]:
+        """Wait for this batch alone and return its parts, on the CPU. Raises NotFiniteError."""
+        if self.ready is not None:
+            self.ready.synchronize()
+        if not bool(self.finite):
+            raise NotFiniteError("expected finite values from the network, found NaN or infinity; its weights are bad")
+        return self.parts
 
 
 class Engine:
@@ -66,6 +88,20 @@ class Engine:
         with self._exact_convolutions():
             return self.run(x.contiguous(memory_format=self.layout)).float()
 
+    def submit(self, x: Tensor, finish: Sequence[Finish]) -> PendingBatch:
+        """Queue on the device all that it has to do for a batch (B, C, h, w); on a GPU nothing here waits for it.
+
+        ``finish``, one for each image: what makes of its result (C', scale*h, scale*w) the part to bring to the CPU.
+        """
+        result = self(x)
+        finite = _to_host(result.isfinite().all())
+        parts = [_to_host(make(values)) for make, values in zip(finish, result, strict=True)]
+        ready = None
+        if result.device.type == "cuda":
+            ready = torch.cuda.Event()
+            ready.record(torch.cuda.current_stream(result.device))
+        return PendingBatch(parts, finite, ready)
+
     def _layout(self) -> torch.memory_format:
         plain = self._plain_gpu() or self.precision == "exact"
         return torch.contiguous_format if plain else torch.channels_last
@@ -109,6 +145,14 @@ def choose_precision(name: Precision, device: torch.device) -> Precision:
     if name != "auto":
         return name
     return "fp16" if device.type == "cuda" else "fp32"
+
+
+def _to_host(value: Tensor) -> Tensor:
+    if value.device.type != "cuda":
+        return value
+    # into pinned memory, which alone is copied to without waiting
+    host = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
+    return host.copy_(value.contiguous(), non_blocking=True)
 
 
 def _values(network: nn.Module) -> Iterator[Tensor]:

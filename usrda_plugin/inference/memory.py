@@ -1,4 +1,4 @@
-"""How much memory there is, how much a network takes for each pixel of a tile, and whether an image has room."""
+"""How much memory there is, how much a network takes for each pixel of a tile, and whether an image fits in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep freed memory for the next tensor; tells whether this is a glibc that does.
+    """Let glibc keep freed memory for the next tensor; return whether this is a glibc that does.
 
     By default tensors above 32 MB are mapped anew from the system each time, and clearing their pages takes up to half
     of a network's time on a CPU. This concerns the whole process, so it is for programs to call, not for libraries.
@@ -39,26 +39,24 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return min(_free_ram(), _free_of_limit(), _free_of_process()) + _kept()
+    return _free()
 
 
-class NoRoomError(ValueError):
-    """An image for which memory does not suffice; the message says what it needs."""
+class NotEnoughMemoryError(ValueError):
+    """Memory does not suffice for ``what``, an image of that height and width, which needs so many bytes."""
+
+    def __init__(self, what: str, size: tuple[int, int], needed: int, found: str = "less") -> None:
+        super().__init__(
+            f"expected {_gib(needed)} of memory for {what} of {size[1]}x{size[0]} pixels, found {found}; cut the image"
+            " into parts and upscale each, or take a machine with more memory"
+        )
 
 
-def check_room(what: str, size: tuple[int, int], needed: int) -> None:
-    """Raise NoRoomError where ``needed`` bytes of RAM and swap are not free for an image of that height and width."""
-    free = min(_free_ram("SwapFree"), _free_of_limit(), _free_of_process()) + _kept()
+def check_memory(what: str, size: tuple[int, int], needed: int) -> None:
+    """Raise NotEnoughMemoryError where ``needed`` bytes are not free, in RAM and swap, for an image of that size."""
+    free = _free("SwapFree")
     if needed > free:
-        raise no_room(what, size, needed, f"{_gib(free)} free")
-
-
-def no_room(what: str, size: tuple[int, int], needed: int, found: str = "less") -> NoRoomError:
-    """What to raise where memory does not suffice for an image."""
-    return NoRoomError(
-        f"expected {_gib(needed)} of memory for {what} of {size[1]}x{size[0]} pixels, found {found}; cut the image into"
-        " parts and upscale each, or take a machine with more memory"
-    )
+        raise NotEnoughMemoryError(what, size, needed, f"{_gib(free)} free")
 
 
 def bytes_per_pixel(run: Callable[[Tensor], Tensor], trial: Tensor) -> float:
@@ -116,6 +114,11 @@ class _LiveBytes(TorchDispatchMode):
 
 def _gib(number: int) -> str:
     return f"{number / 2**30:.1f} GiB"
+
+
+def _free(*beside: str) -> int:
+    """Bytes of RAM that this process may have, and what /proc/meminfo has by other names beside."""
+    return min(_free_ram(*beside), _free_of_limit(), _free_of_process()) + _kept()
 
 
 def _free_ram(*beside: str) -> int:

@@ -1,8 +1,8 @@
-"""Checkpoint sets: the networks and states of one iteration, complete by their manifest or not there.
+"""Checkpoints: the networks and states of one iteration, complete by their manifest or not there.
 
-A manifest, ``training_states/ITER.json``, has the SHA-256 of each file of its set and is written last: without it the
-set is not complete, whatever files there are. Folders of stock BasicSR have no manifests; there a set counts that can
-be read.
+A manifest, ``training_states/ITER.json``, has the SHA-256 of each file of its checkpoint and is written last: without
+it the checkpoint is not complete, whatever files there are. Folders of stock BasicSR have no manifests; there a
+checkpoint counts that can be read.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Any, NamedTuple
 from usrda_plugin.weights import read_tensors
 from usrda_plugin.weights.writing import clear_unfinished, settle, write_text
 
-STATE, MORE, MANIFEST, LEFT = ".state", ".more", ".json", ".left"
+STATE, MORE, MANIFEST, RETIRED = ".state", ".more", ".json", ".left"
 BLOCK = 2**20
 
 
 class Found(NamedTuple):
-    """The newest complete set: its iteration (None: there is none) and, newer ones first, why others were passed by."""
+    """The newest complete checkpoint, None if there is none, and, newer ones first, why others were passed by."""
 
     iteration: int | None
     passed: tuple[str, ...]
 
 
-class Sets:
-    """The sets of one run.
+class CheckpointStore:
+    """The checkpoints of one run.
 
     Args:
         root: folder of the run, below which manifests name their files.
         states: folder of its training states.
-        networks: ``net_g``, ``net_d_t``, ... as files are called; what a set without manifest must have.
+        networks: ``net_g``, ``net_d_t``, ... as files are called; what a checkpoint without manifest must have.
         models: folder of its networks.
     """
 
@@ -42,8 +42,8 @@ class Sets:
         self.networks = tuple(networks)
 
     @classmethod
-    def of(cls, opt: Mapping[str, Any]) -> Sets:
-        """The sets of a run, by its options as BasicSR has parsed them."""
+    def of(cls, opt: Mapping[str, Any]) -> CheckpointStore:
+        """The checkpoints of a run, by its options as BasicSR has parsed them."""
         path = opt["path"]
         root, states, models = (Path(path[key]) for key in ("experiments_root", "training_states", "models"))
         ignored = path.get("ignore_resume_networks") or ()
@@ -51,7 +51,7 @@ class Sets:
         return cls(root, states, models, [name.replace("network_", "net_", 1) for name in names])
 
     def state(self, iteration: int) -> Path:
-        """BasicSR's training state of a set."""
+        """BasicSR's training state of a checkpoint."""
         return self.states / f"{iteration}{STATE}"
 
     def more(self, iteration: int) -> Path:
@@ -59,19 +59,19 @@ class Sets:
         return self.states / f"{iteration}{MORE}"
 
     def files(self, iteration: int) -> list[Path]:
-        """The files that a set has on the disk, whoever wrote them."""
+        """The files that a checkpoint has on the disk, whoever wrote them."""
         networks = self.models.glob(f"net_*_{iteration}.pth")
         return [*networks, *(file for file in (self.state(iteration), self.more(iteration)) if file.is_file())]
 
     def commit(self, iteration: int, files: Iterable[Path]) -> None:
-        """Declare a set complete. Raises SaveError."""
+        """Declare a checkpoint complete. Raises SaveError."""
         written = {file.relative_to(self.root).as_posix(): _fingerprint(file) for file in sorted(files)}
         text = json.dumps({"iter": iteration, "files": written}, indent=1)
         write_text(self.states / f"{iteration}{MANIFEST}", text + "\n")
-        (self.states / f"{iteration}{MANIFEST}{LEFT}").unlink(missing_ok=True)
+        (self.states / f"{iteration}{MANIFEST}{RETIRED}").unlink(missing_ok=True)
 
     def newest(self) -> Found:
-        """The newest complete set."""
+        """The newest complete checkpoint."""
         passed: list[str] = []
         kept = self.iterations()
         numbers = {*kept, *(int(file.stem) for file in self.states.glob(f"*{STATE}") if file.stem.isdigit())}
@@ -83,10 +83,11 @@ class Sets:
             passed.append(f"checkpoint {number}: {fault}")
         return Found(None, tuple(passed))
 
-    def way_on(self, remedy: str) -> str:
-        """Say, where training has to stop, from which set it can go on after the remedy; or that there is none."""
+    def how_to_go_on(self, remedy: str) -> str:
+        """Say that training stops, and from which checkpoint it can go on after the remedy, if there is one."""
         committed = self.iterations()
-        whole = committed[-1] if committed else self.newest().iteration  # a set without manifest may do, as BasicSR's
+        # one without manifest may do, as BasicSR's
+        whole = committed[-1] if committed else self.newest().iteration
         if whole is None:
             return f"training stops, and no checkpoint has been saved; {remedy}, then start again"
         last = f"the checkpoint of iteration {whole} is whole"
@@ -97,36 +98,38 @@ class Sets:
         return sorted(int(file.stem) for file in self.states.glob(f"*{MANIFEST}") if file.stem.isdigit())
 
     def fault(self, iteration: int, *, expects_manifest: bool = True) -> str | None:
-        """Why a set is not complete; None where it is."""
+        """Why a checkpoint is not complete; None where it is."""
         manifest = self.states / f"{iteration}{MANIFEST}"
         if not manifest.is_file():
             return "its saving was cut off" if expects_manifest else self._unreadable(iteration)
         try:
             files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-            return next((fault for name, said in files.items() if (fault := _fault(self.root / name, said))), None)
+            return next(
+                (fault for name, written in files.items() if (fault := _fault(self.root / name, written))), None
+            )
         except (ValueError, KeyError, TypeError, AttributeError):
             return f"{manifest.name} is damaged"
         except OSError as error:
             return f"a file of it cannot be read ({error})"
 
     def prune(self, now: int, keep_last: int | None, best: Iterable[int]) -> None:
-        """Remove all sets up to iteration ``now`` but the last so many and those of ``best``; None keeps all."""
+        """Remove all checkpoints up to iteration ``now`` but the last so many and those of ``best``; None keeps all."""
         if not keep_last:
             return
-        course = [number for number in self.iterations() if number <= now]
-        for number in {*course} - {*course[-keep_last:], *best}:
+        past = [number for number in self.iterations() if number <= now]
+        for number in {*past} - {*past[-keep_last:], *best}:
             self._remove(number)
 
-    def leave_behind(self, now: int) -> list[int]:
-        """Take the manifests of sets beyond iteration ``now`` out of use: a run has gone back before them.
+    def retire_newer(self, now: int) -> list[int]:
+        """Take the manifests of checkpoints beyond iteration ``now`` out of use: a run has gone back before them.
 
         Their files stay until they are written anew. Returns their iterations.
         """
-        left = [number for number in self.iterations() if number > now]
-        for number in left:
+        newer = [number for number in self.iterations() if number > now]
+        for number in newer:
             manifest = self.states / f"{number}{MANIFEST}"
-            manifest.replace(manifest.with_name(manifest.name + LEFT))
-        return left
+            manifest.replace(manifest.with_name(manifest.name + RETIRED))
+        return newer
 
     def clear(self) -> None:
         """Remove what a killed process has left half written."""
@@ -137,7 +140,7 @@ class Sets:
         for file in self.files(iteration):  # by their names, whatever the manifest says
             file.unlink(missing_ok=True)
         settle(self.states)
-        # last: what a kill leaves of the set is removed the next time
+        # last: what a kill leaves of the checkpoint is removed the next time
         (self.states / f"{iteration}{MANIFEST}").unlink(missing_ok=True)
 
     def _unreadable(self, iteration: int) -> str | None:
@@ -150,13 +153,13 @@ class Sets:
         return None
 
 
-def _fault(file: Path, said: Mapping[str, Any]) -> str | None:
+def _fault(file: Path, written: Mapping[str, Any]) -> str | None:
     if not file.is_file():
         return f"{file.name} is missing"
     size = file.stat().st_size
-    if size != said["bytes"]:
-        return f"{file.name} has {size} bytes instead of {said['bytes']}"
-    return None if _sha256(file) == said["sha256"] else f"{file.name} is not as it was written"
+    if size != written["bytes"]:
+        return f"{file.name} has {size} bytes instead of {written['bytes']}"
+    return None if _sha256(file) == written["sha256"] else f"{file.name} is not as it was written"
 
 
 def _fingerprint(file: Path) -> dict[str, Any]:

@@ -37,11 +37,10 @@ OF_THE_TERM = {"tea_opt": ("perturbation",)}
 PERTURBATION = 0.02  # standard deviation of the noise that tea adds to x_t: 5 of 255 levels
 
 
-class Miss(NamedTuple):
-    """What a loss block cannot do without: its key, its argument, what is wrong, and what to do."""
+class MissingRequirement(NamedTuple):
+    """What the terms cannot do without: the keys of its place in ``train``, what is wrong, and what to do."""
 
-    block: str
-    argument: str
+    keys: tuple[str, ...]
     message: str
     remedy: str
 
@@ -51,23 +50,16 @@ def build_phases(train_opt: dict[str, Any], to: torch.device) -> Phases:
 
     Raises ValueError where no term is left, in the PSNR phase either, or where a criterion cannot serve.
     """
-    active = active_terms(train_opt)
-    if not active:
-        raise ValueError("train: no term has a weight; give at least rec_opt and pixel_opt a loss_weight")
-    for miss in misses_of_extensions(train_opt):
-        place = f"{miss.block}: {miss.argument}" if miss.argument else miss.block
-        raise ValueError(f"train: {place}: {miss.message}; {miss.remedy}")
-    everything = Objective.of(active, *build_criteria(train_opt, to))
-    phases = Phases(
+    for missing in missing_requirements(train_opt):
+        raise ValueError(": ".join(("train", *missing.keys, f"{missing.message}; {missing.remedy}")))
+    everything = Objective.of(active_terms(train_opt), *build_criteria(train_opt, to))
+    return Phases(
         everything,
         everything.pixel_only(),
         int(train_opt.get("psnr_iter") or 0),
         int(train_opt.get("net_d_init_iters") or 0),
         int(train_opt.get("net_d_iters") or 1),
     )
-    if phases.psnr_iter and not phases.psnr.terms:
-        raise ValueError("train: psnr_iter: expected pixel_opt in rec, or res_opt, for this phase; found neither")
-    return phases
 
 
 def asking_terms(train_opt: dict[str, Any]) -> dict[str, list[str]]:
@@ -119,15 +111,23 @@ def active_terms(train_opt: dict[str, Any]) -> tuple[str, ...]:
     return tuple(term for term in weighed if has_parts or term in OWN_CRITERIA)
 
 
-def misses_of_extensions(train_opt: dict[str, Any]) -> list[Miss]:
-    """What the active extensions miss, as the options tell it; asked before anything is built."""
-    found, active = [], active_terms(train_opt)
+def missing_requirements(train_opt: dict[str, Any]) -> list[MissingRequirement]:
+    """What the active terms miss, all that the options tell of it; asked before anything is built."""
+    active = active_terms(train_opt)
+    if not active:
+        remedy = "add at least rec_opt: {loss_weight: 1} and pixel_opt"
+        return [MissingRequirement(("rec_opt",), "no term of USR-DA has a weight", remedy)]
+    found = []
+    has_pixel = bool(weight_of(train_opt.get("pixel_opt"), "loss_weight"))
+    if train_opt.get("psnr_iter") and not psnr_terms(active, has_pixel=has_pixel):
+        message = "expected pixel_opt in rec, or res_opt, for this phase; found neither"
+        found.append(MissingRequirement(("psnr_iter",), message, "give one of them a weight, or remove psnr_iter"))
     if "tea" in active and not train_opt.get("ema_decay"):
         message = "the teacher of tea is the averaged network, and there is none"
-        found.append(Miss("tea_opt", "", message, "set ema_decay: 0.999"))
+        found.append(MissingRequirement(("tea_opt",), message, "set ema_decay: 0.999"))
     if "cyc" in active and (train_opt.get("cyc_opt") or {}).get("weighted_by"):
-        found += [Miss("cyc_opt", "weighted_by", *told) for told in _misses_of_weighted_cycle(train_opt, active)]
-    return found
+        found += _missing_of_weighted_cycle(train_opt, active)
+    return found + _unfit_criteria(train_opt, active)
 
 
 def networks_used(needs: Needs) -> tuple[bool, bool, bool]:
@@ -140,7 +140,7 @@ def weight_of(opt: dict[str, Any] | None, weight_key: str) -> float:
     return float(opt.get(weight_key, 1.0)) if opt is not None else 0.0
 
 
-def _misses_of_weighted_cycle(train_opt: dict[str, Any], active: tuple[str, ...]) -> list[tuple[str, str]]:
+def _missing_of_weighted_cycle(train_opt: dict[str, Any], active: tuple[str, ...]) -> list[MissingRequirement]:
     sty, pixel = train_opt.get("sty_opt") or {}, train_opt.get("pixel_opt")
     told = []
     if "sty" not in active:
@@ -152,7 +152,23 @@ def _misses_of_weighted_cycle(train_opt: dict[str, Any], active: tuple[str, ...]
         told.append(("D_t is to weigh pixels, and there is no pixel_opt", "give pixel_opt a weight"))
     elif (pixel or {}).get("reduction", "mean") != "mean":
         told.append(("weighted places are averaged", "leave pixel_opt: reduction at mean"))
-    return told
+    return [MissingRequirement(("cyc_opt", "weighted_by"), message, remedy) for message, remedy in told]
+
+
+def _unfit_criteria(train_opt: dict[str, Any], active: tuple[str, ...]) -> list[MissingRequirement]:
+    """Criteria that their terms cannot compare by."""
+    found, align, perceptual = [], train_opt.get("align_opt") or {}, train_opt.get("perceptual_opt") or {}
+    has_features = {"rec", "cyc"} & {*active} and weight_of(perceptual or None, "perceptual_weight")
+    if "align" in active and align.get("gan_type") == "hinge":
+        message = "BasicSR's hinge ignores the label of its opponent, so it cannot align"
+        found.append(MissingRequirement(("align_opt", "gan_type"), message, "take USRDAAlignLoss, or lsgan"))
+    if "align" in active and align.get("type") == "USRDARelativisticLoss":
+        message = "USRDARelativisticLoss compares pairs, and align wants one answer to both domains"
+        found.append(MissingRequirement(("align_opt", "type"), message, "write USRDAAlignLoss"))
+    if has_features and perceptual.get("style_weight"):
+        message = "USR-DA has no style part"
+        found.append(MissingRequirement(("perceptual_opt", "style_weight"), message, "remove it or set it to 0"))
+    return found
 
 
 def _own_criterion(train_opt: dict[str, Any], term: str, to: torch.device) -> tuple[Any, float]:
@@ -183,17 +199,11 @@ def _cycle_map(train_opt: dict[str, Any], to: torch.device) -> Any:
 
 
 def _refuse_unfit(criteria: Criteria) -> None:
+    """Raise ValueError for a criterion, of whatever class, that lacks what its term asks of it."""
     if criteria.perceptual is not None and not hasattr(criteria.perceptual, "distance"):
         raise ValueError(
             "train: perceptual_opt: type: expected USRDAPerceptualLoss or a loss with its features() and distance(), "
             f"found {type(criteria.perceptual).__name__}"
-        )
-    if getattr(criteria.perceptual, "style_weight", 0):
-        raise ValueError("train: perceptual_opt: style_weight: USR-DA has no style part; remove it or set it to 0")
-    if getattr(criteria.align, "gan_type", "") == "hinge":
-        raise ValueError(
-            "train: align_opt: gan_type: BasicSR's hinge ignores the label of its opponent, so it cannot align; "
-            "take USRDAAlignLoss, or lsgan"
         )
     if isinstance(criteria.align, Relativistic):
         raise ValueError(

@@ -10,9 +10,9 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch import Tensor, nn
 
 from usrda_plugin.archs.networks import USRDANet
-from usrda_plugin.data import ImageSource, draws
-from usrda_plugin.data.levels import as_unit
+from usrda_plugin.data import ImageSource, sample_rng
 from usrda_plugin.data.patches import Corner, to_tensor
+from usrda_plugin.data.pictures import as_unit
 from usrda_plugin.method import Adversarial, Needs, Pass, needed
 from usrda_plugin.method.modes import at_rest
 from usrda_plugin.metrics import levels_of, niqe
@@ -63,7 +63,7 @@ def fixed_crops(dataset_opt: Mapping[str, Any], images: int, size: int) -> Crops
     )
     side -= side % STEP
     whole: Any = DATASET_REGISTRY.get(opt["type"])({**opt, "gt_size": side * dataset.scale})
-    x_s = [whole.pairs.draw(draws(SEED, number), index).lq for number, index in enumerate(sources)]
+    x_s = [whole.pairs.draw(sample_rng(SEED, number), index).lq for number, index in enumerate(sources)]
     x_t = [_centre(dataset.target, index, side) for index in chosen]
     return Crops(torch.stack([to_tensor(crop) for crop in x_s]), torch.stack(x_t))
 

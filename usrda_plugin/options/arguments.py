@@ -11,14 +11,14 @@ from typing import Any, NamedTuple, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
 
-from usrda_plugin.options.faults import nearest
 from usrda_plugin.options.fields import to_number
+from usrda_plugin.options.validation import nearest
 
 DOCUMENTED = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict, "list": list}
 PLAIN = (bool, int, float, str, list, dict, type(None))
 
 
-class Misfit(NamedTuple):
+class ArgumentError(NamedTuple):
     """An argument that does not fit, or that is missing."""
 
     name: str
@@ -58,26 +58,27 @@ def call_of(function: Callable[..., Any], given: Iterable[str] = (), *, strict: 
     return Call(function, named, _hints(function), bool(catch_all) and not strict)
 
 
-def misfits(call: Call, arguments: dict[str, Any], also: Iterable[str] = ()) -> list[Misfit]:
+def argument_errors(call: Call, arguments: dict[str, Any], also: Iterable[str] = ()) -> list[ArgumentError]:
     """What is wrong with ``arguments``: unknown, missing or of a wrong kind; texts that mean numbers become numbers.
 
     ``also`` names arguments that are right though they are not the function's.
     """
-    found: list[Misfit] = []
+    found: list[ArgumentError] = []
     known = [*call.parameters, *also]
     for name in list(arguments):
         if name not in known:
             suggestion = nearest(name, known)
             if not call.open_ended or suggestion:
                 remedy = suggestion or f"remove it; {call.name} takes {', '.join(known) or 'no arguments'}"
-                found.append(Misfit(name, f"{call.name} takes no argument {name!r}", remedy))
+                found.append(ArgumentError(name, f"{call.name} takes no argument {name!r}", remedy))
         elif name in call.parameters:
             value, complaint = _fitted(call, call.parameters[name], arguments[name])
             arguments[name] = value
-            found += [Misfit(name, f"{complaint}, found {arguments[name]!r}", f"see {call.name}")] if complaint else []
+            if complaint:
+                found.append(ArgumentError(name, f"{complaint}, found {value!r}", f"see {call.name}"))
     missing = [n for n, p in call.parameters.items() if p.default is p.empty and n not in arguments]
     return found + [
-        Misfit(name, f"{call.name} needs {name!r}, which is not there", f"add {name}: ...") for name in missing
+        ArgumentError(name, f"{call.name} needs {name!r}, which is not there", f"add {name}: ...") for name in missing
     ]
 
 

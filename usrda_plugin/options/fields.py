@@ -97,6 +97,27 @@ def _path(value: str) -> str:
     return expanduser(value)  # noqa: PTH111 - a Path would drop a trailing slash
 
 
+def _ascending(limits: list[float]) -> list[float]:
+    if limits[0] > limits[1]:
+        told = {"found": repr(limits), "remedy": f"write e.g. {limits[::-1]}"}
+        raise PydanticCustomError("order", "expected the smaller number first, found {found}", told)
+    return limits
+
+
+def _of_some_width(limits: list[float]) -> list[float]:
+    if limits[0] == limits[1]:
+        told = {"found": repr(limits), "remedy": f"write e.g. {[limits[0], limits[0] + 1]}"}
+        raise PydanticCustomError("order", "expected the smaller number first, found {found}", told)
+    return limits
+
+
+def _any_above_0(chances: list[float]) -> list[float]:
+    if not sum(chances) > 0:
+        told = {"found": repr(chances), "remedy": "write one above 0"}
+        raise PydanticCustomError("chances", "expected probabilities of which one is above 0, found {found}", told)
+    return chances
+
+
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -115,4 +136,6 @@ Gpus = Annotated[
     Any, BeforeValidator(_gpus), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "auto"}]})
 ]
 Probability = Annotated[Real, Field(ge=0, le=1)]
-Range = Annotated[list[Real], Field(min_length=2, max_length=2)]
+Chances = Annotated[list[Probability], AfterValidator(_any_above_0)]
+Range = Annotated[list[Real], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
+WideRange = Annotated[Range, AfterValidator(_of_some_width)]

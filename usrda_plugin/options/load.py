@@ -1,32 +1,26 @@
-"""From an option file to options that BasicSR can run: inheritance, overrides, checks, defaults."""
+"""From an option file to options that BasicSR can run: inheritance, overrides, checks, defaults; and notes on them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from usrda_plugin.options.batch_contract import check_feeds
-from usrda_plugin.options.channels import check_channels
-from usrda_plugin.options.components import check_components
+from usrda_plugin.metrics import needs_reference
+from usrda_plugin.options.components import METRICS, check_components, find
 from usrda_plugin.options.consistency import check_consistency
-from usrda_plugin.options.dataset_dry_run import try_datasets
-from usrda_plugin.options.degradations import check_degradations
-from usrda_plugin.options.epochs import check_epochs
-from usrda_plugin.options.faults import Fault, OptionsError
-from usrda_plugin.options.images import check_images
-from usrda_plugin.options.inheritance import SUFFIXES, read_chain
-from usrda_plugin.options.metric_weights import check_metric_weights
-from usrda_plugin.options.network_trials import try_networks
-from usrda_plugin.options.optimizers import check_optimizers, check_scheduler
-from usrda_plugin.options.overrides import force
-from usrda_plugin.options.perceptual import check_perceptual
-from usrda_plugin.options.required_keys import check_phases
+from usrda_plugin.options.images import check_images, dry_run_datasets
+from usrda_plugin.options.inheritance import SUFFIXES, force, read_chain
+from usrda_plugin.options.models import ALONE, check_batch_contract
+from usrda_plugin.options.networks import check_channels, try_networks
+from usrda_plugin.options.required_keys import check_required_keys
+from usrda_plugin.options.schedule import check_epochs, check_optimizers, check_scheduler
+from usrda_plugin.options.schema_check import check_schema
 from usrda_plugin.options.schema_data import OtherDataset, USRDASourceDataset, dataset_model
-from usrda_plugin.options.validate import check_schema
-from usrda_plugin.options.validation import Options, Review
-from usrda_plugin.options.weights import check_networks
+from usrda_plugin.options.validation import OptionError, Options, OptionsError, Validation
+from usrda_plugin.options.weights import check_metric_weights, check_networks, check_perceptual
 
 
 def load_options(opt_file: str | Path, *, is_train: bool, overrides: Sequence[str] = ()) -> Options:
@@ -34,36 +28,35 @@ def load_options(opt_file: str | Path, *, is_train: bool, overrides: Sequence[st
 
     ``overrides`` are ``block:key=value`` with YAML values; they may add keys. Nothing is created on disk, but for
     AlexNet's weights in torch hub's cache where LPIPS wants them.
-    Raises OptionsError, whose one message lists all faults.
+    Raises OptionsError, whose one message lists all errors.
     """
     file = Path(opt_file)
     if file.suffix not in SUFFIXES:
         message = "expected an option file *.yml or *.yaml"
-        raise OptionsError(str(file), [Fault((), str(file), message, "give a YAML file")])
+        raise OptionsError(str(file), [OptionError((), str(file), message, "give a YAML file")])
     chain = read_chain(file)
     forced = force(chain.opt, overrides)
-    review = Review(chain.opt, is_train, (forced, *chain.sources))
-    check_schema(review)
-    _drop_nulls(review.opt)
-    check_components(review)
-    check_phases(review)
-    check_feeds(review)
+    validation = Validation(chain.opt, is_train, (forced, *chain.sources))
+    check_schema(validation)
+    _drop_nulls(validation)
+    check_components(validation)
+    check_required_keys(validation)
+    check_batch_contract(validation)
     if is_train:
-        check_optimizers(review)
-        check_scheduler(review)
-        check_perceptual(review)
-    built = check_networks(review)
-    check_consistency(review)
-    check_channels(review)
-    check_degradations(review)
-    check_epochs(review, check_images(review))
-    try_datasets(review)
-    try_networks(review, built)
-    check_metric_weights(review)
-    if review.faults:
-        raise OptionsError(str(file), review.faults)
-    _complete(review.opt, is_train=is_train)
-    return review.opt
+        check_optimizers(validation)
+        check_scheduler(validation)
+        check_perceptual(validation)
+    built = check_networks(validation)
+    check_consistency(validation)
+    check_channels(validation)
+    check_epochs(validation, check_images(validation))
+    dry_run_datasets(validation)
+    try_networks(validation, built)
+    check_metric_weights(validation)
+    if validation.errors:
+        raise OptionsError(str(file), validation.errors)
+    _complete(validation.opt, is_train=is_train)
+    return validation.opt
 
 
 def dump_options(opt: Options, file: str | Path) -> None:
@@ -71,25 +64,22 @@ def dump_options(opt: Options, file: str | Path) -> None:
     Path(file).write_text(yaml.safe_dump(opt, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _drop_nulls(opt: Options) -> None:
+def _drop_nulls(validation: Validation) -> None:
     """Take out what a file has set to null to be rid of a base's; BasicSR would stumble over it.
 
     These are blocks, the keys of ``train`` and of its losses, which BasicSR compares with numbers, those of data sets
     that are known here, and whether weights must fit.
     """
-    metrics = opt["val"].get("metrics") if isinstance(opt.get("val"), dict) else None
-    train = opt["train"] if isinstance(opt.get("train"), dict) else {}
-    losses = [block for key, block in train.items() if key.endswith("_opt")]
-    datasets = opt["datasets"].values() if isinstance(opt.get("datasets"), dict) else ()
-    known = [one for one in datasets if isinstance(one, dict) and dataset_model(one.get("type")) is not OtherDataset]
-    path = opt["path"] if isinstance(opt.get("path"), dict) else {}
+    losses = [block for _, block in validation.losses()]
+    known = [one for _, one in validation.datasets() if dataset_model(one.get("type")) is not OtherDataset]
+    datasets, metrics, train = (validation.block(*keys) for keys in (("datasets",), ("val", "metrics"), ("train",)))
+    for block in (validation.opt, datasets, metrics, train, *losses, *known):
+        # a loss whose type is null is told as one without a type
+        for key in [key for key, value in block.items() if value is None and key != "type"]:
+            del block[key]
+    path = validation.block("path")
     for key in [key for key, value in path.items() if key.startswith("strict_load_") and value is None]:
         del path[key]
-    for blocks in (opt, opt.get("datasets"), metrics, train, *losses, *known):
-        if isinstance(blocks, dict):
-            # a loss whose type is null is told as one without a type
-            for key in [key for key, value in blocks.items() if value is None and key != "type"]:
-                del blocks[key]
 
 
 def _complete(opt: Options, *, is_train: bool) -> None:
@@ -104,3 +94,45 @@ def _complete(opt: Options, *, is_train: bool) -> None:
         opt["val"].setdefault("suffix", None)
     if is_train:
         opt["logger"].setdefault("use_tb_logger", False)
+
+
+def notes_on(opt: Mapping[str, Any]) -> list[str]:
+    """A line for each thing that a run by these options, as BasicSR has parsed them, will not do."""
+    return [*(_on_training(opt) if opt["is_train"] else ()), *_on_validation(opt), *_on_ground_truth(opt)]
+
+
+def _on_training(opt: Mapping[str, Any]) -> Iterator[str]:
+    total, logger = opt["train"]["total_iter"], opt["logger"]
+    if logger["print_freq"] > total:
+        yield f"No losses will be logged: logger: print_freq is {logger['print_freq']}, total_iter {total}."
+    if logger["save_checkpoint_freq"] > total:
+        yield (
+            "No checkpoint will be saved that training could go on from, the last networks alone: logger:"
+            f" save_checkpoint_freq is {logger['save_checkpoint_freq']}, total_iter {total}."
+        )
+
+
+def _on_validation(opt: Mapping[str, Any]) -> Iterator[str]:
+    sets = [phase for phase in opt["datasets"] if phase != "train"]
+    val = opt.get("val")
+    if not sets or val is None:
+        if sets:
+            yield f"No validation: the option file has {', '.join(sets)} below datasets, but no block val."
+        elif val is not None:
+            yield "No validation: the option file has a block val, but no data set val below datasets."
+        return
+    if opt["is_train"] and val["val_freq"] > opt["train"]["total_iter"]:
+        total = opt["train"]["total_iter"]
+        yield f"The only validation will be after the training: val: val_freq is {val['val_freq']}, total_iter {total}."
+    if not any(val.get(key) for key in ("metrics", "save_img", "signals")):
+        yield "Images will be enlarged, and neither measured nor saved: val has no metrics, and save_img is false."
+
+
+def _on_ground_truth(opt: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each data set for which metrics are left out, as it has no ground truth and others have."""
+    metrics = (opt.get("val") or {}).get("metrics") or {}
+    functions = {name: find(METRICS, metric.get("type")) for name, metric in metrics.items()}
+    comparing = [name for name, function in functions.items() if function and needs_reference(function)]
+    for phase, dataset in opt["datasets"].items() if comparing else ():
+        if phase != "train" and dataset.get("type") == ALONE:
+            yield f"Data set {dataset['name']} has no ground truth, so no {', '.join(comparing)} ({phase}: {ALONE})."

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
-from usrda_plugin.options.faults import Keys
+from usrda_plugin.options.validation import Keys, OptionError
 
 DEEPEST = 40  # blocks and lists inside each other
 MOST = 100_000  # values in a file, those of an alias counted wherever it stands
@@ -17,14 +17,6 @@ TOO_DEEP = f"more than {DEEPEST} lists or blocks inside each other"
 
 class NotYAMLError(ValueError):
     """A text that is no YAML of plain values; the message says where."""
-
-
-class Oddity(NamedTuple):
-    """A value that YAML can say and an option cannot be."""
-
-    keys: Keys
-    message: str
-    remedy: str
 
 
 class SafeLoader(yaml.SafeLoader):
@@ -81,20 +73,21 @@ def read_yaml(text: str | bytes) -> Any:
         raise NotYAMLError(_message(error)) from None
 
 
-def oddities(value: Any, keys: Keys = ()) -> Iterator[Oddity]:
+def oddities(value: Any, file: str, keys: Keys = ()) -> Iterator[OptionError]:
     """What in YAML's values no option can be, nor be written for BasicSR; aliases without end are told alone."""
     try:
         count = _count(value, keys, {}, set())
     except _EndlessError as error:
-        yield Oddity(error.keys, str(error), "write the values out, without aliases")
+        yield OptionError(error.keys, file, str(error), "write the values out, without aliases")
         return
     if count > MOST:
         inner = value if isinstance(value, dict) else {}
         largest = max(inner, key=lambda key: _count(inner[key], (), {}, set()), default=None)
+        place = keys if largest is None else (*keys, largest)
         message = f"{count:,} values, those of aliases wherever they stand; expected at most {MOST:,}"
-        yield Oddity(keys if largest is None else (*keys, largest), message, "write the values out, without aliases")
+        yield OptionError(place, file, message, "write the values out, without aliases")
         return
-    yield from _odd(value, keys)
+    yield from _odd(value, file, keys)
 
 
 class _EndlessError(ValueError):
@@ -121,28 +114,29 @@ def _count(value: Any, keys: Keys, known: dict[int, int], above: set[int]) -> in
     return known[id(value)]
 
 
-def _odd(value: Any, keys: Keys) -> Iterator[Oddity]:
+def _odd(value: Any, file: str, keys: Keys) -> Iterator[OptionError]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _odd_text(key, (*keys, key))
-            yield from _odd(inner, (*keys, key))
+            yield from _odd_text(key, file, (*keys, key))
+            yield from _odd(inner, file, (*keys, key))
     elif isinstance(value, list):
         for item in value:
-            yield from _odd(item, keys)
+            yield from _odd(item, file, keys)
     elif isinstance(value, str):
-        yield from _odd_text(value, keys)
+        yield from _odd_text(value, file, keys)
     elif value is not None and not isinstance(value, bool | int | float):
         message = f"expected text, a number, true, false, a list or a block, found a {type(value).__name__}"
-        yield Oddity(keys, message, "quote it if it is text")
+        yield OptionError(keys, file, message, "quote it if it is text")
     elif isinstance(value, int) and abs(value) > LARGEST:
-        yield Oddity(keys, f"a whole number of {len(str(value))} digits is too large", f"{LARGEST} is the largest")
+        message = f"a whole number of {len(str(value))} digits is too large"
+        yield OptionError(keys, file, message, f"{LARGEST} is the largest")
 
 
-def _odd_text(text: str, keys: Keys) -> Iterator[Oddity]:
+def _odd_text(text: str, file: str, keys: Keys) -> Iterator[OptionError]:
     odd = [character for character in text if character == "\0" or "\ud800" <= character <= "\udfff"]
     if odd:
         shown = tuple(key.encode("utf-8", "backslashreplace").decode() for key in keys)
-        yield Oddity(shown, f"the text has a character that no text file can have: {odd[0]!r}", "remove it")
+        yield OptionError(shown, file, f"the text has a character that no text file can have: {odd[0]!r}", "remove it")
 
 
 def _decoded(content: bytes) -> str:

@@ -1,4 +1,7 @@
-"""The keys of data sets: those of the loader, which all have, and those of each registered class that is known here."""
+"""The keys of data sets: those of the loader, which all have, and those of each registered class that is known here.
+
+Other classes, of plugins or of BasicSR for clips and faces, may have any keys.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,21 @@ from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import ConfigDict
 
-from usrda_plugin.options.fields import Block, FilePath, Flag, Probability, Range, Real, Text, Whole, key
+from usrda_plugin.options.fields import (
+    Block,
+    Chances,
+    FilePath,
+    Flag,
+    Probability,
+    Range,
+    Real,
+    Text,
+    Whole,
+    WideRange,
+    key,
+)
+
+Kernel = Literal["iso", "aniso", "generalized_iso", "generalized_aniso", "plateau_iso", "plateau_aniso"]
 
 
 class Root(NamedTuple):
@@ -115,16 +132,16 @@ class RealESRGANDataset(_Augmented):
     dataroot_gt: FilePath | None = key("Folder or LMDB of the HR images")
     meta_info: FilePath | None = key("Text file with one image a line, relative to dataroot_gt (needed on disk)")
     blur_kernel_size: Whole | None = key("Side of the first blur kernel in pixels", ge=1)
-    kernel_list: list[Text] | None = key("Kinds of the first blur kernel, e.g. iso, aniso, plateau_iso")
-    kernel_prob: list[Probability] | None = key("Probability of each kind in kernel_list")
-    blur_sigma: Range | None = key("Range of the first blur's sigma in pixels")
+    kernel_list: list[Kernel] | None = key("Kinds of the first blur kernel, e.g. iso, aniso, plateau_iso")
+    kernel_prob: Chances | None = key("Probability of each kind in kernel_list")
+    blur_sigma: WideRange | None = key("Range of the first blur's sigma in pixels")
     betag_range: Range | None = key("Shape range of generalised Gaussian kernels")
     betap_range: Range | None = key("Shape range of plateau kernels")
     sinc_prob: Probability | None = key("Probability of a sinc filter instead of the first blur")
     blur_kernel_size2: Whole | None = key("Side of the second blur kernel in pixels", ge=1)
-    kernel_list2: list[Text] | None = key("Kinds of the second blur kernel")
-    kernel_prob2: list[Probability] | None = key("Probability of each kind in kernel_list2")
-    blur_sigma2: Range | None = key("Range of the second blur's sigma in pixels")
+    kernel_list2: list[Kernel] | None = key("Kinds of the second blur kernel")
+    kernel_prob2: Chances | None = key("Probability of each kind in kernel_list2")
+    blur_sigma2: WideRange | None = key("Range of the second blur's sigma in pixels")
     betag_range2: Range | None = key("Shape range of generalised Gaussian kernels, second blur")
     betap_range2: Range | None = key("Shape range of plateau kernels, second blur")
     sinc_prob2: Probability | None = key("Probability of a sinc filter instead of the second blur")
@@ -179,49 +196,11 @@ class USRDADataset(USRDASourceDataset):
     )
 
 
-class FFHQDataset(Dataset):
-    """BasicSR: face images for StyleGAN2."""
-
-    needed_in_training = ("dataroot_gt", "mean", "std", "use_hflip")
-    dataroot_gt: FilePath | None = key("Folder or LMDB of the face images")
-    use_hflip: Flag | None = key("Flip images left to right at random")
-    mean: list[Real] | None = key("Mean per RGB channel to subtract from images in [0, 1]")
-    std: list[Real] | None = key("Standard deviation per RGB channel to divide by")
-
-
-class VideoDataset(_Augmented):
-    """BasicSR: the keys of its eight video data sets."""
-
-    needed = ("dataroot_gt", "dataroot_lq")
-    dataroot_gt: FilePath | None = key("Folder or LMDB of the ground truth (HR) frames")
-    dataroot_lq: FilePath | None = key("Folder or LMDB of the input (LR) frames")
-    dataroot_flow: FilePath | None = key("Folder or LMDB of optical flow, if given")
-    meta_info_file: FilePath | None = key("Text file that lists the clips")
-    val_partition: Text | None = key("Which clips are held out: REDS4 or official")
-    test_mode: Flag | None = key("Read the test layout of the data set")
-    num_frame: Whole | None = key("Frames in a window")
-    interval_list: list[Whole] | None = key("Steps between frames to choose from")
-    random_reverse: Flag | None = key("Play clips backwards at random")
-    flip_sequence: Flag | None = key("Append each clip backwards")
-    cache_data: Flag | None = key("Keep all frames in memory (testing)")
-    padding: Text | None = key(
-        "How windows are filled at a clip's ends: replicate, reflection, reflection_circle or circle"
-    )
-    use_duf_downsampling: Flag | None = key("Make LR frames by DUF's Gaussian downsampling")
-
-
-IMAGE_DATASETS: tuple[type[Dataset], ...] = (
+KNOWN_DATASETS: tuple[type[Dataset], ...] = (
     *(PairedImageDataset, SingleImageDataset, RealESRGANDataset, RealESRGANPairedDataset),
-    *(USRDADataset, USRDASourceDataset, FFHQDataset),
+    *(USRDADataset, USRDASourceDataset),
 )
-VIDEO_DATASETS = (
-    *("REDSDataset", "REDSRecurrentDataset", "Vimeo90KDataset", "Vimeo90KRecurrentDataset"),
-    *("VideoTestDataset", "VideoTestVimeo90KDataset", "VideoTestDUFDataset", "VideoRecurrentTestDataset"),
-)
-DATASETS: dict[str, type[Dataset]] = {
-    **{model.__name__: model for model in IMAGE_DATASETS},
-    **dict.fromkeys(VIDEO_DATASETS, VideoDataset),
-}
+DATASETS = {model.__name__: model for model in KNOWN_DATASETS}
 
 
 def dataset_model(name: object) -> type[Dataset]:

@@ -1,4 +1,4 @@
-"""Files of weights: there, safe to open, and of the network that shall be started from them."""
+"""Files of weights: there, safe to open, and of the network, loss or metric that shall have them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from basicsr.archs.vgg_arch import NAMES
+from basicsr.losses.basic_loss import PerceptualLoss
 from torch import nn
 
-from usrda_plugin.options.faults import Keys
-from usrda_plugin.options.network_trials import Built, build
-from usrda_plugin.options.registered import MODELS, is_foreign
-from usrda_plugin.options.validation import Review
+from usrda_plugin.losses.vgg import find_vgg_weights, load_vgg
+from usrda_plugin.metrics.lpips import (
+    REMEDY,
+    calculate_usrda_lpips,
+    fetch_alexnet_weights,
+    find_alexnet_weights,
+    read_alexnet,
+)
+from usrda_plugin.options.components import LOSSES, MODELS, find, is_foreign
+from usrda_plugin.options.networks import Built, build
+from usrda_plugin.options.validation import Keys, Options, Validation, nearest
 from usrda_plugin.weights import (
     PARTS,
     MisfitError,
@@ -44,52 +53,45 @@ STATE = Content(
 )
 
 
-def check_networks(review: Review) -> Built:
+def check_networks(validation: Validation) -> Built:
     """Build each network without memory and see that the files of weights that ``path`` names fit it."""
-    built = {key: build(review, key, network) for key, network in review.networks()}
+    built = {key: build(validation, key, network) for key, network in validation.networks()}
     for key, network in built.items():
-        _check_memory(review, key, network)
-    for key, file in review.block("path").items():
+        _check_memory(validation, key, network)
+    for key, file in validation.block("path").items():
         if file is None or not isinstance(file, str):
             continue
         if key == "resume_state":
-            _check_state(review, ("path", key), Path(file))
-        elif key.startswith(PREFIX) and _exists(review, ("path", key), Path(file)):
+            _check_state(validation, ("path", key), Path(file))
+        elif key.startswith(PREFIX) and _exists(validation, ("path", key), Path(file)):
             name, part = _network_and_part(key.removeprefix(PREFIX))
-            if f"network_{name}" not in review.opt:
-                review.fault(
-                    ("path", key), f"there is no network_{name} to load it into", f"remove it, or add network_{name}"
-                )
+            if f"network_{name}" not in validation.opt:
+                message = f"there is no network_{name} to load it into"
+                validation.error(("path", key), message, f"remove it, or add network_{name}")
             else:
-                _check_file(review, key, Path(file), built.get(f"network_{name}"), name, part)
-    if not review.is_train:
-        _check_trained(review, built.get("network_g"))
+                _check_file(validation, key, Path(file), built.get(f"network_{name}"), name, part)
+    if not validation.is_train:
+        _check_trained(validation, built.get("network_g"))
     return built
 
 
-def _check_trained(review: Review, network: nn.Module | None) -> None:
+def _check_trained(validation: Validation, network: nn.Module | None) -> None:
     """A test of a network with weights needs these; models of others load what they want."""
-    if network is None or is_foreign(MODELS, review.opt.get("model_type")):
+    if network is None or is_foreign(MODELS, validation.opt.get("model_type")):
         return
-    if any(True for _ in network.parameters()) and not review.at("path", "pretrain_network_g"):
+    if any(True for _ in network.parameters()) and not validation.at("path", "pretrain_network_g"):
         message = "pretrain_network_g is missing; a network with random weights would be measured"
-        review.fault(("path", "pretrain_network_g"), message, "add pretrain_network_g below path: its trained weights")
+        remedy = "add pretrain_network_g below path: its trained weights"
+        validation.error(("path", "pretrain_network_g"), message, remedy)
 
 
-def weights_fit(network: nn.Module, content: Any, param_key: str | None, part: str | None = None) -> str:
-    """What keeps the content of a file from fitting a network; "" where it fits."""
-    try:
-        fit(network, content, param_key, part)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def _check_file(review: Review, key: str, file: Path, network: nn.Module | None, name: str, part: str | None) -> None:
-    content = _open(review, ("path", key), file)
+def _check_file(
+    validation: Validation, key: str, file: Path, network: nn.Module | None, name: str, part: str | None
+) -> None:
+    content = _open(validation, ("path", key), file)
     if content is None or network is None:
         return
-    path = review.block("path")
+    path = validation.block("path")
     param_key = path.get(f"param_key_{name}", "params")
     loosely = path.get(f"strict_load_{name}") is False and not part
     try:
@@ -99,54 +101,53 @@ def _check_file(review: Review, key: str, file: Path, network: nn.Module | None,
             fit(network, content, param_key, part)
     except MisfitError as misfit:
         remedy = misfit.remedy or f"give a file of network_{name}, or change network_{name}"
-        review.fault(("path", key), f"{shown_path(file)}: {misfit.fault}", remedy)
+        validation.error(("path", key), f"{shown_path(file)}: {misfit.fault}", remedy)
     except ValueError as fault:  # a network that says itself what it takes
-        review.fault(("path", key), f"{shown_path(file)}: {fault}", f"give a file of network_{name}")
+        validation.error(("path", key), f"{shown_path(file)}: {fault}", f"give a file of network_{name}")
 
 
-def _check_state(review: Review, keys: Keys, file: Path) -> None:
-    content = _open(review, keys, file, STATE) if _exists(review, keys, file) else None
+def _check_state(validation: Validation, keys: Keys, file: Path) -> None:
+    content = _open(validation, keys, file, STATE) if _exists(validation, keys, file) else None
     lacking = [key for key in STATE_KEYS if key not in content] if content is not None else []
     if lacking:
         message = f"{file} is no training state: it has no {', '.join(lacking)}"
         remedy = f"give {STATE.example}; weights to start from go to pretrain_network_g"
-        review.fault(keys, message, remedy)
+        validation.error(keys, message, remedy)
 
 
-def _open(review: Review, keys: Keys, file: Path, wanted: Content = WEIGHTS) -> Mapping[str, Any] | None:
+def _open(validation: Validation, keys: Keys, file: Path, wanted: Content = WEIGHTS) -> Mapping[str, Any] | None:
     try:
         return read_tensors(file, mapped=True)  # only names and shapes are wanted
     except UnreadableFileError as fault:
-        review.fault(keys, *_told(file, fault, wanted))
+        validation.error(keys, *_told(file, fault, wanted))
     return None
 
 
 def _told(file: Path, fault: UnreadableFileError, wanted: Content) -> tuple[str, str]:
     """What is wrong with a file, and what to do."""
-    name = shown_path(file)
-    messages = {
-        "code": f"{name} holds Python code or objects, which are not loaded",
-        "other": f"{name} is not a file of {wanted.noun}, but {fault.found}",
-        "damaged": f"{name} cannot be opened as {wanted.noun}: it is {fault.found}",
-        "unnamed": f"{name} holds {fault.found}, not {wanted.noun}",
+    name, found = shown_path(file), fault.found
+    resaved = "save it again as plain tensors with a PyTorch that you trust it to"
+    told = {
+        "code": (f"{name} holds Python code or objects, which are not loaded", resaved),
+        "other": (f"{name} is not a file of {wanted.noun}, but {found}", wanted.mend),
+        "damaged": (
+            f"{name} cannot be opened as {wanted.noun}: it is {found}",
+            f"it may be damaged or cut off; {wanted.mend}",
+        ),
+        "unnamed": (f"{name} holds {found}, not {wanted.noun}", f"give {wanted.example}"),
     }
-    remedies = {
-        "code": "save it again as plain tensors with a PyTorch that you trust it to",
-        "other": fault.remedy if wanted is WEIGHTS else wanted.mend,
-        "damaged": f"it may be damaged or cut off; {wanted.mend}",
-        "unnamed": f"give {wanted.example}",
-    }
-    return messages[fault.kind], remedies[fault.kind]
+    message, remedy = told[fault.kind]
+    return message, fault.remedy if fault.kind == "other" and wanted is WEIGHTS else remedy
 
 
-def _check_memory(review: Review, key: str, network: nn.Module | None) -> None:
+def _check_memory(validation: Validation, key: str, network: nn.Module | None) -> None:
     """A network whose weights are larger than the memory; on a CPU Adam keeps a gradient and two means beside them."""
-    copies = 4 if review.is_train and review.opt.get("num_gpu") == 0 else 1
+    copies = 4 if validation.is_train and validation.opt.get("num_gpu") == 0 else 1
     weights = sum(one.numel() * one.element_size() for one in network.parameters()) if network is not None else 0
     there = _memory()
     if there and weights * copies > there:
         needed, has = f"{weights * copies / 2**30:,.0f} GiB", f"{there / 2**30:,.0f} GiB"
-        review.fault((key,), f"its weights need {needed} of memory, this machine has {has}", "make it smaller")
+        validation.error((key,), f"its weights need {needed} of memory, this machine has {has}", "make it smaller")
 
 
 def _memory() -> int | None:
@@ -164,11 +165,78 @@ def _network_and_part(name: str) -> tuple[str, str | None]:
     return name, None
 
 
-def _exists(review: Review, keys: Keys, file: Path) -> bool:
+def _exists(validation: Validation, keys: Keys, file: Path) -> bool:
     try:
         find_file(file)
     except FileNotFoundError as fault:
-        instead = f", or remove {keys[-1]} to start without it" if review.is_train else ""
-        review.fault(keys, str(fault), f"correct the path{instead}")
+        instead = f", or remove {keys[-1]} to start without it" if validation.is_train else ""
+        validation.error(keys, str(fault), f"correct the path{instead}")
         return False
     return True
+
+
+def check_perceptual(validation: Validation) -> None:
+    """See that perceptual losses name layers that there are, and that there are VGG weights for those that weigh.
+
+    BasicSR would go and download them in the middle of the start.
+    """
+    for key, block in validation.losses():
+        loss = find(LOSSES, block.get("type"))
+        if isinstance(loss, type) and issubclass(loss, PerceptualLoss):
+            _check_layers(validation, ("train", key), block)
+            if _above_0(block.get("perceptual_weight", 1.0)) or _above_0(block.get("style_weight", 0.0)):
+                _check_vgg(validation, ("train", key), block)
+
+
+def _check_layers(validation: Validation, keys: Keys, block: Options) -> None:
+    vgg_type = str(block.get("vgg_type", "vgg19"))
+    layers = NAMES.get(vgg_type.replace("_bn", ""))
+    if layers is None:
+        remedy = nearest(vgg_type, NAMES) or f"known: {', '.join(NAMES)}"
+        validation.error((*keys, "vgg_type"), f"no VGG network is called {vgg_type!r}", remedy)
+        return
+    weights = block.get("layer_weights")
+    if weights == {}:
+        validation.error((*keys, "layer_weights"), "there is no layer to compare", "write e.g. conv5_4: 1 below it")
+    for layer in weights if isinstance(weights, dict) else {}:
+        if layer not in layers:
+            remedy = nearest(layer, layers) or f"known: {', '.join(layers)}"
+            validation.error((*keys, "layer_weights", layer), f"{vgg_type} has no layer {layer!r}", remedy)
+
+
+def _check_vgg(validation: Validation, keys: Keys, block: Options) -> None:
+    vgg_type = str(block.get("vgg_type", "vgg19"))
+    if any(error.keys == (*keys, "vgg_type") for error in validation.errors):
+        return
+    try:
+        load_vgg(vgg_type, find_vgg_weights(vgg_type, block.get("vgg_path")))
+    except ValueError as error:
+        validation.error(keys, str(error), f"give torchvision's weights of {vgg_type}, full or features only")
+    except FileNotFoundError as error:
+        message, _, remedy = str(error).partition("\n  give")
+        validation.error(keys, message, f"give{remedy}" if remedy else "put the file there")
+
+
+def _above_0(weight: Any) -> bool:
+    return isinstance(weight, int | float) and weight > 0
+
+
+def check_metric_weights(validation: Validation) -> None:
+    """See that there are AlexNet's weights for LPIPS, before a long training comes to its first validation.
+
+    Those of torchvision are downloaded into torch hub's cache if the options have no other fault.
+    """
+    for name, metric in validation.block("val", "metrics").items():
+        if isinstance(metric, dict) and metric.get("type") == calculate_usrda_lpips.__name__:
+            _check_alexnet(validation, name, metric)
+
+
+def _check_alexnet(validation: Validation, name: str, metric: Options) -> None:
+    weights = metric.get("weights")
+    try:
+        file = find_alexnet_weights(weights) if validation.errors else fetch_alexnet_weights(weights)
+        if file is not None:
+            read_alexnet(file)
+    except ValueError as error:
+        place = ("val", "metrics", name, "weights") if weights else ("val", "metrics", name)
+        validation.error(place, str(error).removesuffix(f"; {REMEDY}"), REMEDY)

@@ -93,17 +93,17 @@ class Change(NamedTuple):
     row: Row
 
     def __str__(self) -> str:
-        return f"{self.place}: was {_shown(self.old)}, is {_shown(self.new)}"
+        return f"{self.place}: was {_short(self.old)}, is {_short(self.new)}"
 
 
-def flat(opt: Mapping[str, Any], place: str = "") -> Options:
+def flatten(opt: Mapping[str, Any], place: str = "") -> Options:
     """The options by place, as tensors files may keep them: numbers, text, None and lists of these."""
     found: Options = {}
     for key, value in opt.items():
         if not place and key in _NOT_COMPARED:
             continue
         if isinstance(value, Mapping):
-            found |= flat(value, f"{place}{key}:")
+            found |= flatten(value, f"{place}{key}:")
         else:
             found[f"{place}{key}"] = _plain(value)
     return found
@@ -119,14 +119,14 @@ def changes(old: Options, new: Options) -> list[Change]:
     for place in [*new, *(place for place in old if place not in new)]:
         if old.get(place) != new.get(place):
             other = new if place not in new else old
-            rows.setdefault(place if place in other else _come_or_gone(place, other), []).append(row_of(place))
+            rows.setdefault(place if place in other else _block_of(place, other), []).append(row_of(place))
     return [
         Change(place, _at(place, old), _at(place, new), min(found, key=lambda row: _STRONGEST_FIRST.index(row.effect)))
         for place, found in rows.items()
     ]
 
 
-def _come_or_gone(place: str, other: Options) -> str:
+def _block_of(place: str, other: Options) -> str:
     """The outermost block around a place, or itself, of which the other options have nothing."""
     return next(block for block in _around(place) if _at(block, other) is None and block not in other)
 
@@ -143,7 +143,7 @@ def _around(place: str) -> list[str]:
     return [":".join(keys[:length]) for length in range(1, len(keys) + 1)]
 
 
-def weighed(found: list[Change], kept: set[str]) -> list[Change]:
+def allow_missing_networks(found: list[Change], kept: set[str]) -> list[Change]:
     """The changes, of which those of a network count as refused only if the checkpoint has it.
 
     ``kept`` names its networks as options do, such as ``network_g``. What the checkpoint lacks and the run needs is
@@ -171,11 +171,12 @@ def refuse(found: list[Change], iteration: int, network: str) -> None:
     if refused:
         listed = "".join(f"\n  {change}; {change.row.follows}" for change in refused)
         raise ValueError(
-            f"expected the options with which checkpoint {iteration} was trained, found others:{listed}\n{way(network)}"
+            f"expected the options with which checkpoint {iteration} was trained, found others:{listed}\n"
+            f"{advice(network)}"
         )
 
 
-def way(network: str) -> str:
+def advice(network: str) -> str:
     """Say what to do about options that a checkpoint does not fit; ``network`` is the file of its generator."""
     return (
         "Write them back to go on, or begin a new run from its networks, as far as they fit: give it another name, and"
@@ -183,12 +184,12 @@ def way(network: str) -> str:
     )
 
 
-def of_terms(found: list[Change] | None) -> str:
+def changed_terms(found: list[Change] | None) -> str:
     """The terms that have changed, a line each."""
     return "".join(f"\n  {change}" for change in found or () if row_of(change.place).pattern == TERMS)
 
 
-def told(change: Change) -> str:
+def log_line(change: Change) -> str:
     """One line for the log."""
     return f"Going on with other options: {change} ({change.row.effect}: {change.row.follows})."
 
@@ -205,7 +206,7 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | type(None)) else str(value)
 
 
-def _shown(value: Any) -> str:
+def _short(value: Any) -> str:
     if value is None:
         return "not given"
     whole = repr(value)

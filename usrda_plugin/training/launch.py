@@ -1,4 +1,4 @@
-"""Starting BasicSR's own training and test, with plugins, patches and a checked, resolved option file."""
+"""Start BasicSR's own training and test, with plugins, patches and a checked, resolved option file."""
 
 # ruff: noqa: PT028  (`test` is what BasicSR calls it, and no test of ours)
 
@@ -9,34 +9,28 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
+import basicsr.test
+import basicsr.train
 import torch.distributed
+from basicsr.utils.logger import get_root_logger, initialized_logger
 
 from usrda_plugin.choices import Launcher
-from usrda_plugin.compat.options import UnknownNameError, command_line
+from usrda_plugin.compat.options import command_line
 from usrda_plugin.compat.plugins import load_plugins
-from usrda_plugin.data.workers import what_workers_lack
-from usrda_plugin.models.divergence import TrainingDiverged
+from usrda_plugin.errors import is_first_process
 from usrda_plugin.options import dump_options, load_options, notes_on
-from usrda_plugin.training import Claim, Stopped, StopWish, Training
-from usrda_plugin.training.errors import SetupError, TrainingError, is_first_process
-from usrda_plugin.training.peer_failure import lost_process_told
-from usrda_plugin.training.rollback import Footprint
-from usrda_plugin.training.threads import crowded_threads
-from usrda_plugin.weights.writing import FULL, SaveError
-
-# what a person at the keyboard can mend: these need no traceback as long as nothing has been trained
-_FAULTS = (ValueError, OSError, UnknownNameError)
-
-
-DISK = "mend the disk"
+from usrda_plugin.threads import crowded_threads
+from usrda_plugin.training.failures import Phase, is_of_full_disk, peer_failures, setup_errors, training_errors
+from usrda_plugin.training.hooks import TrainingHooks
+from usrda_plugin.training.run_folder import Rollback, RunLock
+from usrda_plugin.training.stopping import StopRequest
 
 
 def train(
@@ -57,19 +51,19 @@ def train(
     begins, TrainingError where it cannot go on.
     """
     _number_process(launcher)
-    wish = StopWish(time_limit)
-    flags = ["--launcher", launcher, *["--auto_resume"] * auto_resume, *["--debug"] * debug]
-    options = _prepare(Path(opt_file), True, overrides, plugins)
-    root = Path(root or Path.cwd())
-    experiment = _folders("train", options, debug, root)[0]
-    with _told_without_traceback(lambda: True):
-        claim = Claim(experiment) if is_first_process() else None
+    stop_request = StopRequest(time_limit)
+    flags = ["--auto_resume"] * auto_resume + ["--debug"] * debug
+    options = _load_options("train", Path(opt_file), overrides, plugins)
+    start = _Start("train", options, Path(opt_file).name, launcher, flags, Path(root or Path.cwd()))
+    with setup_errors():
+        lock = RunLock(start.folders[0]) if is_first_process() else None
     try:
-        with wish.listening():
-            _run("train", Path(opt_file).name, options, flags, root, Training(wish, claim, auto_resume))
+        hooks = TrainingHooks(stop_request, lock, auto_resume=auto_resume)
+        with stop_request.listening(), _running(start, basicsr.train, hooks.functions(), hooks.how_to_go_on):
+            basicsr.train.train_pipeline(str(start.root))
     finally:
-        if claim:
-            claim.release()
+        if lock:
+            lock.release()
 
 
 def test(
@@ -83,84 +77,73 @@ def test(
 ) -> None:
     """Test as an option file says, by BasicSR's ``test_pipeline``, into ``root``/results; otherwise as ``train``."""
     _number_process(launcher)
-    flags = ["--launcher", launcher, *["--debug"] * debug]
-    options = _prepare(Path(opt_file), False, overrides, plugins)
-    _run("test", Path(opt_file).name, options, flags, Path(root or Path.cwd()))
+    options = _load_options("test", Path(opt_file), overrides, plugins)
+    start = _Start("test", options, Path(opt_file).name, launcher, ["--debug"] * debug, Path(root or Path.cwd()))
+    with _running(start, basicsr.test, {}, lambda remedy: f"testing stops; {remedy}, then test again"):
+        basicsr.test.test_pipeline(str(start.root))
+
+
+class _Start(NamedTuple):
+    """What is started: checked options, the name of their file, and the flags with which BasicSR parses them."""
+
+    phase: Phase
+    options: dict[str, Any]
+    file_name: str
+    launcher: Launcher
+    flags: list[str]
+    root: Path
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that the run writes into, its own first."""
+        name = self.options["name"]
+        if "--debug" in self.flags and not name.startswith("debug"):
+            name = f"debug_{name}"
+        kinds = ("experiments", "tb_logger") if self.phase == "train" else ("results",)
+        return [self.root / kind / name for kind in kinds]
 
 
 def _number_process(launcher: Launcher) -> None:
     """Take from srun what torchrun says by these names; BasicSR does so later, when files have been looked at."""
     if launcher == "slurm":
-        said = {"RANK": "SLURM_PROCID", "WORLD_SIZE": "SLURM_NTASKS", "LOCAL_RANK": "SLURM_LOCALID"}
-        os.environ.update({name: os.environ[srun] for name, srun in said.items() if srun in os.environ})
+        given = {"RANK": "SLURM_PROCID", "WORLD_SIZE": "SLURM_NTASKS", "LOCAL_RANK": "SLURM_LOCALID"}
+        os.environ.update({name: os.environ[srun] for name, srun in given.items() if srun in os.environ})
 
 
-def _prepare(opt_file: Path, is_train: bool, overrides: Sequence[str], plugins: Sequence[str]) -> dict[str, Any]:
-    with _told_without_traceback(lambda: True):
+def _load_options(phase: Phase, opt_file: Path, overrides: Sequence[str], plugins: Sequence[str]) -> dict[str, Any]:
+    with setup_errors():
         load_plugins(plugins)
-        return load_options(opt_file, is_train=is_train, overrides=overrides)
-
-
-def _run(
-    phase: Literal["train", "test"],
-    file_name: str,
-    options: dict[str, Any],
-    flags: list[str],
-    root: Path,
-    training: Training | None = None,
-) -> None:
-    if "none" not in flags and options["num_gpu"] == 0:
-        # a run that asks for the CPU must not form its process group with nccl
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    runner = import_module(f"basicsr.{phase}")
-    substitutes = training.substitutes(runner) if training else {}
-    progress = _Progress(substitutes.get("build_model", runner.build_model))
-    footprint = Footprint(_folders(phase, options, "--debug" in flags, root))
-    with _told_without_traceback(lambda: True):
-        place = TemporaryDirectory(prefix="basicsr_options_")
-    with place as folder:
-        resolved = Path(folder) / file_name
-        dump_options(options, resolved)
-        substitutes["parse_options"] = _reading(["-opt", str(resolved), *flags], runner.parse_options)
-        with (
-            _told_without_traceback(progress.before_training, footprint.withdraw),
-            _clean_process(),
-            _ending_well(progress.before_training, training.way_on if training else _after_test),
-            lost_process_told(phase),
-            _substituted(runner, **{**substitutes, "build_model": progress.build_model}),
-        ):
-            getattr(runner, f"{phase}_pipeline")(str(root))
+        return load_options(opt_file, is_train=phase == "train", overrides=overrides)
 
 
 @contextmanager
-def _ending_well(before_training: Callable[[], bool], way_on: Callable[[str], str]) -> Iterator[None]:
-    """End a training that was stopped as one that is done, and tell what it cannot go on from without a traceback."""
-    try:
-        yield
-    except Stopped as stopped:
-        import_module("basicsr.utils").get_root_logger().info(f"Training {stopped}; go on with --auto_resume.")
-    except TrainingDiverged as error:
-        raise TrainingError(str(error)) from error
-    except (OSError, RuntimeError) as error:
-        lack = what_workers_lack(error)
-        if lack is not None:
-            raise TrainingError(f"{lack.found}; {way_on(lack.remedy)}") from error
-        if before_training() or not (isinstance(error, SaveError) or getattr(error, "errno", None) in FULL):
-            raise
-        raise TrainingError(f"{error}; {way_on(DISK)}") from error
+def _running(
+    start: _Start, runner: ModuleType, hooks: Mapping[str, Any], how_to_go_on: Callable[[str], str]
+) -> Iterator[None]:
+    """While open, the pipeline in BasicSR's module ``runner`` runs as started, and its faults are reported as ours."""
+    if start.launcher != "none" and start.options["num_gpu"] == 0:
+        # a run that asks for the CPU must not form its process group with nccl
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    set_up = _SetUp(hooks.get("build_model", runner.build_model))
+    rollback = Rollback(start.folders)
+    with setup_errors():
+        place = TemporaryDirectory(prefix="basicsr_options_")
+    with place as folder:
+        resolved = Path(folder) / start.file_name
+        dump_options(start.options, resolved)
+        arguments = ["-opt", str(resolved), "--launcher", start.launcher, *start.flags]
+        parse_options = _parser(arguments, runner.parse_options)
+        with (
+            setup_errors(set_up.is_going_on, rollback.undo),
+            _clean_process(),
+            training_errors(set_up.is_going_on, how_to_go_on),
+            peer_failures(start.phase),
+            _replaced(runner, {**hooks, "build_model": set_up.build_model, "parse_options": parse_options}),
+        ):
+            yield
 
 
-def _after_test(remedy: str) -> str:
-    return f"testing stops; {remedy}, then test again"
-
-
-def _innermost_module(error: BaseException) -> str:
-    """The name of the module in which an error was raised."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals["__name__"])
-
-
-class _Progress:
+class _SetUp:
     """Knows whether the model stands, which is where setting up ends."""
 
     def __init__(self, build_model: Callable[[dict[str, Any]], Any]) -> None:
@@ -176,34 +159,21 @@ class _Progress:
             raise
         crowded = crowded_threads() if opt.get("num_gpu") == 0 else None
         for note in [*notes_on(opt), *[crowded] * bool(crowded)]:
-            import_module("basicsr.utils").get_root_logger().warning(note)
+            get_root_logger().warning(note)
         self._built = True
         return model
 
-    def before_training(self) -> bool:
+    def is_going_on(self) -> bool:
         return not self._built
 
 
-@contextmanager
-def _told_without_traceback(
-    while_true: Callable[[], bool], take_back: Callable[[], None] = lambda: None
-) -> Iterator[None]:
-    try:
-        yield
-    except _FAULTS as fault:
-        if not while_true():
-            raise
-        if is_first_process():
-            take_back()
-        raise SetupError(str(fault)) from fault
-    except BaseException:
-        # a fault of ours, or Ctrl-C: told as it is, and nothing half-made is left either
-        if while_true() and is_first_process():
-            take_back()
-        raise
+def _innermost_module(error: BaseException) -> str:
+    """The name of the module in which an error was raised."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals["__name__"])
 
 
-def _reading(arguments: list[str], parse_options: Callable[..., Any]) -> Callable[..., Any]:
+def _parser(arguments: list[str], parse_options: Callable[..., Any]) -> Callable[..., Any]:
     """Let BasicSR parse these arguments, and see elsewhere, as in the copy of the option file, what the user typed."""
 
     def parse(root_path: str, is_train: bool = True) -> Any:
@@ -214,8 +184,8 @@ def _reading(arguments: list[str], parse_options: Callable[..., Any]) -> Callabl
 
 
 @contextmanager
-def _substituted(module: ModuleType, **replacements: object) -> Iterator[None]:
-    originals = {name: getattr(module, name) for name in replacements}
+def _replaced(module: ModuleType, replacements: Mapping[str, object]) -> Iterator[None]:
+    originals = {name: vars(module)[name] for name in replacements}
     vars(module).update(replacements)
     try:
         yield
@@ -226,7 +196,7 @@ def _substituted(module: ModuleType, **replacements: object) -> Iterator[None]:
 @contextmanager
 def _clean_process() -> Iterator[None]:
     """Close what BasicSR opens once per process: the process group, and the log, which the next would go on with."""
-    _close_log()  # a plugin that has spoken already has opened one without a file
+    _close_log()  # a plugin that has logged already has opened one without a file
     hook, threading.excepthook = threading.excepthook, _leaving_out_full_disks(threading.excepthook)
     try:
         yield
@@ -239,20 +209,13 @@ def _clean_process() -> Iterator[None]:
 
 def _leaving_out_full_disks(hook: Callable[[Any], object]) -> Callable[[Any], object]:
     """Of TensorBoard's thread: what it could not write is raised where the next number is handed to it."""
-    return lambda failed: None if getattr(failed.exc_value, "errno", None) in FULL else hook(failed)
+    return lambda failed: None if is_of_full_disk(failed.exc_value) else hook(failed)
 
 
 def _close_log() -> None:
     logger = logging.getLogger("basicsr")
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
-        with suppress(OSError):  # of a full disk, which has been told
+        with suppress(OSError):  # of a full disk, which has been reported
             handler.close()
-    import_module("basicsr.utils.logger").initialized_logger.pop("basicsr", None)
-
-
-def _folders(phase: str, options: dict[str, Any], debug: bool, root: Path) -> list[Path]:
-    name = options["name"]
-    if debug and not name.startswith("debug"):
-        name = f"debug_{name}"
-    return [root / kind / name for kind in (["experiments", "tb_logger"] if phase == "train" else ["results"])]
+    initialized_logger.pop("basicsr", None)

@@ -71,8 +71,8 @@ class Built(NamedTuple):
                              f"the options {built.get('initial_lr')}")  # fmt: skip
         loaded, own = _kind(model.schedulers[number].state_dict()), _kind(self.schedules[number])
         if own.keys() != loaded.keys():
-            theirs = ", ".join(sorted(loaded.keys() - own.keys()))
-            return [*found, f"kind of schedule of optimizer {number + 1}: the state's has {theirs}"]
+            others = ", ".join(sorted(loaded.keys() - own.keys()))
+            return [*found, f"kind of schedule of optimizer {number + 1}: the state's has {others}"]
         differing = [key for key in own if key != "base_lrs" and loaded.get(key) != own.get(key)]
         found += [
             f"{key} of the schedule of optimizer {number + 1}: the state has {loaded.get(key)}, "

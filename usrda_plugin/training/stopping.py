@@ -1,4 +1,4 @@
-"""When a training shall stop before its end: a signal, or the time that it was given."""
+"""When a training stops before its end: a signal, or the time that it was given."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Stopped(Exception):
     """Training has been stopped, and what it had is saved."""
 
 
-class StopWish:
-    """What has asked this process to stop, if anything has.
+class StopRequest:
+    """Whether this process has been asked to stop, and by what.
 
     Args:
         time_limit: seconds from now; None: no limit.
@@ -37,13 +37,13 @@ class StopWish:
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
         self.time_limit = time_limit
         self.may_interrupt = False
-        """Whether a signal shall break off what the process does, by raising Stopped."""
+        """Whether a signal breaks off what the process does, by raising Stopped."""
         self._signal: signal.Signals | None = None
         self._agreement: _Agreement | None = None
 
     @property
     def reason(self) -> str | None:
-        """What has asked, in words; None: nothing."""
+        """What has asked, in words; None if nothing has."""
         if self._signal is not None:
             return self._signal.name
         if self.deadline is not None and time.monotonic() >= self.deadline:
@@ -51,21 +51,21 @@ class StopWish:
         return None
 
     def agreed(self) -> str | None:
-        """As ``reason``, but on all processes in the same iteration: what one of them was asked one call ago."""
+        """As ``reason``, but alike on all processes: whether one of them had been asked at the call before this one."""
         if not torch.distributed.is_available() or not torch.distributed.is_initialized():
             return self.reason
         if self._agreement is None:
             self._agreement = _Agreement()
-        asked_somewhere = self._agreement.exchange(self.reason is not None)
-        return (self.reason or "another process") if asked_somewhere else None
+        requested = self._agreement.exchange(self.reason is not None)
+        return (self.reason or "another process") if requested else None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """While open, ``SIGNALS`` are remembered; a second SIGINT interrupts at once."""
+        """While open, remember ``SIGNALS``; a second SIGINT interrupts at once."""
         here = threading.current_thread() is threading.main_thread()  # no other may listen
         # what a shell has its background jobs ignore is ignored still
-        heard = [number for number in SIGNALS if here and signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, self._remember) for number in heard}
+        listened = [number for number in SIGNALS if here and signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._remember) for number in listened}
         try:
             yield
         finally:
@@ -95,21 +95,23 @@ def _leave_terminal() -> None:
 
 
 class _Agreement:
-    """Tells all processes what one of them has said, one exchange later, by a group of its own on the CPU.
+    """Whether any process has been asked to stop, known to all one exchange later, by a group of its own on the CPU.
 
     The answer travels while the step is computed, so that nobody waits for the device, nor much for the others.
     """
 
     def __init__(self) -> None:
         self.group = torch.distributed.new_group(backend="gloo", timeout=process_timeout())
-        self.said = torch.zeros(1)
+        self.any_asked = torch.zeros(1)
         self.work: Any = None
 
-    def exchange(self, mine: bool) -> bool:
+    def exchange(self, asked: bool) -> bool:
         answer = False
         if self.work is not None:
             self.work.wait()
-            answer = bool(self.said.item())
-        self.said.fill_(float(mine))
-        self.work = torch.distributed.all_reduce(self.said, torch.distributed.ReduceOp.MAX, self.group, async_op=True)
+            answer = bool(self.any_asked.item())
+        self.any_asked.fill_(float(asked))
+        self.work = torch.distributed.all_reduce(
+            self.any_asked, torch.distributed.ReduceOp.MAX, self.group, async_op=True
+        )
         return answer

@@ -9,14 +9,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from usrda_plugin.weights.kinds import kind_of_content
-from usrda_plugin.weights.wording import quoted, shown, some
-
-Weights = dict[str, Tensor]
+from usrda_plugin.weights.layouts import PARTS, Weights, kind_of_content
+from usrda_plugin.weights.messages import MisfitError, quoted, shown
 
 # a file that has one of the two serves where the other is asked for, as BasicSR has it
 USUAL_KEYS = ("params", "params_ema")
-PARTS = ("encoder", "sr_decoder", "lr_decoder")
 # the public re-implementation saves its three networks side by side
 PUBLIC_NAMES = {"model_Enc": "encoder", "model_Dec_SR": "sr_decoder", "model_Dec_Id": "lr_decoder"}
 
@@ -50,7 +47,7 @@ class Chosen(NamedTuple):
 def choose(content: Mapping[str, Any], param_key: str | None = None) -> Chosen:
     """The weights below ``param_key`` exactly, or, without it, the likeliest: the average, then what is usual.
 
-    Raises ValueError where there are none, or several that are equally likely, naming them.
+    Raises MisfitError where there are none, or several that are equally likely, naming them.
     """
     if param_key is not None:
         return _exactly(content, param_key)
@@ -58,14 +55,14 @@ def choose(content: Mapping[str, Any], param_key: str | None = None) -> Chosen:
     rivals = [first, *(other for other in others if _order(other) == _order(first))]
     if _rank(first.key)[1] >= len(PLAIN) and len(rivals) > 1:
         keys = quoted(rival.key for rival in rivals)
-        raise ValueError(f"expected one set of weights, found several; choose one of {keys} by --param-key")
+        raise MisfitError(f"expected one set of weights, found several; choose one of {keys} by --param-key")
     return first
 
 
 def candidates(content: Mapping[str, Any], param_key: str | None) -> list[Chosen]:
     """The sets of weights that may be meant, the likeliest first; below ``param_key`` that alone.
 
-    The two usual keys serve for one another, and for weights that stand elsewhere. Raises ValueError where there are
+    The two usual keys serve for one another, and for weights that stand elsewhere. Raises MisfitError where there are
     none, naming what there is.
     """
     if param_key not in (None, *USUAL_KEYS):
@@ -92,16 +89,16 @@ def _exactly(content: Mapping[str, Any], param_key: str) -> Chosen:
     if not sets:
         raise _nothing(content)
     found = quoted(each.key or "(top)" for each in sets)
-    raise ValueError(f"expected weights below '{shown(param_key)}', found {found}; choose one of these")
+    raise MisfitError(f"expected weights below '{shown(param_key)}', found {found}; choose one of these")
 
 
-def _nothing(content: Mapping[str, Any]) -> ValueError:
+def _nothing(content: Mapping[str, Any]) -> MisfitError:
     kind = kind_of_content(content)
     if kind is not None:
-        return ValueError(f"expected weights of a network, found {kind.found}; {kind.remedy}")
+        return MisfitError(f"expected weights of a network, found {kind.found}", kind.remedy)
     found = f"only {quoted(content)}" if content else "nothing"
-    return ValueError(f"expected weights below {quoted(USUAL_KEYS)}, or at the top, found {found};"
-                      " give a file of a network's weights")  # fmt: skip
+    return MisfitError(f"expected weights below {quoted(USUAL_KEYS)}, or at the top, found {found};"
+                       " give a file of a network's weights")  # fmt: skip
 
 
 def _sets(content: Mapping[str, Any]) -> Iterator[Chosen]:
@@ -196,8 +193,3 @@ def _networks(weights: Weights) -> list[Weights]:
 def without_extras(weights: Weights, own: Mapping[str, object] = {}) -> Weights:
     """The weights without counters and the like that a network does not have."""
     return {name: value for name, value in weights.items() if name in own or name.rpartition(".")[2] not in EXTRAS}
-
-
-def sample(weights: Mapping[str, Tensor]) -> str:
-    """A few names of weights, for a message."""
-    return some(weights)

@@ -2,93 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from usrda_plugin.weights.choosing import PARTS, Chosen, Weights, candidates, readings, without_extras
-from usrda_plugin.weights.kinds import Kind, kind_of_content, kind_of_names
-from usrda_plugin.weights.layouts import in_basicsr_names, in_usrdanet_names, of_part, unsupported
-from usrda_plugin.weights.reading import read_tensors, shown_path
-from usrda_plugin.weights.wording import shown, some
-
-__all__ = ["PARTS", "Fit", "MisfitError", "differences", "fit", "fit_parts", "load"]
+from usrda_plugin.weights.choosing import Chosen, candidates, readings, without_extras
+from usrda_plugin.weights.layouts import Weights, is_usrdanet, kind_of_names, renamings, unsupported
+from usrda_plugin.weights.messages import MisfitError, Refusal, shown, shown_path, some
+from usrda_plugin.weights.reading import read_tensors
 
 Own = Mapping[str, Tensor]
-Renaming = Callable[[Weights], Iterable[Weights]]
-
-
-class MisfitError(ValueError):
-    """Weights that a network cannot be given; ``remedy`` is "" where it depends on where the file was named."""
-
-    def __init__(self, fault: str, remedy: str = "") -> None:
-        super().__init__(f"{fault}; {remedy}" if remedy else fault)
-        self.fault, self.remedy = fault, remedy
 
 
 class Fit(NamedTuple):
-    """The weights of a file that a network can be given, the key they stood below, and what keeps others from it."""
+    """What ``load_state_dict`` of a network can be given, and what of a file is not among it, "" for nothing."""
 
     weights: Weights
-    key: str
-    misfit: str
+    left_out: str
 
 
-def fit(network: nn.Module, content: Mapping[str, Any], param_key: str | None, part: str | None = None) -> Weights:
-    """The weights in a file's content under the names of ``network``: what ``load_state_dict`` can be given.
+@runtime_checkable
+class FitsWeights(Protocol):
+    """A network that says itself which weights it takes."""
 
-    A network with ``fit_weights`` is asked itself. ``param_key`` is BasicSR's: "params" and "params_ema" serve for one
-    another, others are taken exactly. Raises MisfitError where they do not fit.
+    def fit_weights(self, content: Mapping[str, Any], param_key: str | None, part: str | None) -> Weights:
+        """The weights in a file's content under the network's names. Raises ValueError where they do not fit."""
+        ...
+
+
+def fit(
+    network: nn.Module,
+    content: Mapping[str, Any],
+    param_key: str | None,
+    part: str | None = None,
+    *,
+    strict: bool = True,
+) -> Fit:
+    """The weights in a file's content under the names of ``network``.
+
+    ``param_key`` is BasicSR's: "params" and "params_ema" serve for one another, others are taken exactly. ``part``: of
+    USRDANet that part alone. Without ``strict``, where no part is asked for, those that fit by name and shape.
+    Raises MisfitError where they do not fit, or none does; ValueError where the network itself refuses them.
     """
-    own_way: Any = getattr(network, "fit_weights", None)
-    if own_way is not None:
-        weights: Weights = own_way(content, param_key, part)
-        return weights
-    own = network.state_dict()
-    return _strictly(_best(content, param_key, own, _as_rrdbnet), own, type(network).__name__)
+    if not strict and part is None:
+        return fit_loosely(network, content, param_key)
+    if isinstance(network, FitsWeights):
+        return Fit(network.fit_weights(content, param_key, part), "")
+    return Fit(fit_parts(network.state_dict(), content, param_key, None, type(network).__name__), "")
 
 
 def fit_parts(own: Own, content: Mapping[str, Any], param_key: str | None, part: str | None, what: str) -> Weights:
-    """As ``fit``, for the weights ``own`` of a ``USRDANet`` or one ``part`` of it, called ``what`` in messages."""
-    if part is None:
-        return _strictly(_best(content, param_key, own, lambda weights: _as_usrdanet(weights, own)), own, what)
-    of_it = {name: value for name, value in own.items() if name.startswith(f"{part}.")}
-
-    def as_part(weights: Weights) -> Iterator[Weights]:
-        for named in _as_rrdbnet(weights):
-            yield from of_part(named, own, part)
-
-    return _strictly(_best(content, param_key, of_it, as_part), own, what)
+    """As ``fit``, for a network or a ``part`` of it that has the weights ``own``, called ``what`` in messages."""
+    return _strictly(_best(content, param_key, own, part), own, what)
 
 
 def fit_loosely(network: nn.Module, content: Mapping[str, Any], param_key: str | None) -> Fit:
     """Those of the weights that fit, by name and shape. Raises MisfitError where none does."""
     own = network.state_dict()
-    is_usrda = hasattr(network, "fit_weights")
-    found, misfit = _best(content, param_key, own, (lambda w: _as_usrdanet(w, own)) if is_usrda else _as_rrdbnet)
+    found, misfit = _best(content, param_key, own, None)
     fitting = {name: value for name, value in found.weights.items() if name in own and _fits(own[name], value)}
     if not fitting:
         raise MisfitError(f"expected weights of {type(network).__name__}, found none that fits; {misfit}")
-    return Fit(fitting, found.key, misfit)
+    return Fit(fitting, misfit)
 
 
 def load(network: nn.Module, file: str | Path, param_key: str | None, *, strict: bool = True,
          part: str | None = None) -> str:  # fmt: skip
-    """Give a network the weights in a file and say in a line what was done.
+    """Give a network the weights in a file, as ``fit`` finds them; return a line that says what was done.
 
-    Without ``strict`` what fits is taken, and what was left out is counted in the line. Raises FileNotFoundError, and
-    ValueError for what is in the file; the network is as it was then.
+    Raises FileNotFoundError, and ValueError for what is in the file; the network is as it was then.
     """
     content = read_tensors(file)
-    name = part or type(network).__name__
     try:
-        if strict or part:
-            weights, left_out = fit(network, content, param_key, part), ""
-        else:
-            weights, _, left_out = fit_loosely(network, content, param_key)
+        weights, left_out = fit(network, content, param_key, part, strict=strict)
     except MisfitError as misfit:
         remedy = misfit.remedy or (
             "give the file of a network with the same options, or set path: strict_load_*: false to load what fits"
@@ -97,54 +86,32 @@ def load(network: nn.Module, file: str | Path, param_key: str | None, *, strict:
     except ValueError as fault:
         raise ValueError(f"{shown_path(file)}: {fault}") from None
     network.load_state_dict(weights, strict=False)
+    name = part or type(network).__name__
     line = f"Loaded {name} from {shown_path(file)} [{param_key}]: {len(weights)} tensors."
     return f"{line} Left out: {left_out}." if left_out else line
 
 
-def _as_rrdbnet(weights: Weights) -> Iterator[Weights]:
-    yield weights
-    renamed = in_basicsr_names(weights)
-    if renamed.keys() != weights.keys():
-        yield renamed
-
-
-def _as_usrdanet(weights: Weights, own: Own) -> Iterator[Weights]:
-    for named in _as_rrdbnet(weights):
-        yield in_usrdanet_names(named, own)
-
-
-def _best(content: Mapping[str, Any], param_key: str | None, own: Own, renamed: Renaming) -> tuple[Chosen, str]:
+def _best(content: Mapping[str, Any], param_key: str | None, own: Own, part: str | None) -> tuple[Chosen, str]:
     """The weights in a file that fit, or fit best, and what keeps them from it, "" for nothing."""
+    wanted = own if part is None else {name: value for name, value in own.items() if name.startswith(f"{part}.")}
     best: tuple[int, Chosen, str] | None = None
-    for weights, key in _found(content, param_key):
-        for reading in readings(weights):
-            for named in map(lambda each: without_extras(each, own), renamed(reading)):  # noqa: C417
-                misfit = differences(_needed(own, named), named)
-                if not misfit:
-                    return Chosen(named, key), ""
-                score = sum(name in own and _fits(own[name], value) for name, value in named.items())
-                if best is None or score > best[0]:
-                    best = score, Chosen(named, key), misfit
+    for weights, key in candidates(content, param_key):
+        for renamed in (renamed for reading in readings(weights) for renamed in renamings(reading, own, part)):
+            named = without_extras(renamed, wanted)
+            misfit = differences(_needed(wanted, named), named)
+            if not misfit:
+                return Chosen(named, key), ""
+            score = sum(name in wanted and _fits(wanted[name], value) for name, value in named.items())
+            if best is None or score > best[0]:
+                best = score, Chosen(named, key), misfit
     if best is None:
         raise MisfitError("expected weights, found none")
     return best[1], best[2]
 
 
-def _found(content: Mapping[str, Any], param_key: str | None) -> list[Chosen]:
-    try:
-        return candidates(content, param_key)
-    except ValueError as fault:
-        kind = kind_of_content(content)
-        if kind is not None:
-            raise MisfitError(f"expected weights of a network, found {kind.found}", kind.remedy) from None
-        raise MisfitError(str(fault)) from None
-
-
 def _needed(own: Own, weights: Weights) -> Own:
     """All of a network, or, where weights have nothing of USRDANet's G_t, what is not G_t: it learns on the target."""
-    if any(name.startswith("lr_decoder.") for name in weights) or not any(
-        name.startswith("sr_decoder.") for name in own
-    ):
+    if any(name.startswith("lr_decoder.") for name in weights) or not is_usrdanet(own):
         return own
     return {name: value for name, value in own.items() if not name.startswith("lr_decoder.")}
 
@@ -152,7 +119,7 @@ def _needed(own: Own, weights: Weights) -> Own:
 def _strictly(best: tuple[Chosen, str], own: Own, what: str) -> Weights:
     (weights, _), misfit = best
     if misfit:
-        kind = told_apart(weights)
+        kind = other_network(weights)
         kind = None if kind == kind_of_names(own) else kind  # a critic may want the file of another critic
         found = "others" if kind is None else kind.found
         raise MisfitError(f"expected weights of {what}, found {found}; {misfit}", "" if kind is None else kind.remedy)
@@ -166,12 +133,14 @@ def _strictly(best: tuple[Chosen, str], own: Own, what: str) -> Weights:
     return weights
 
 
-def told_apart(weights: Weights) -> Kind | None:
-    """What weights belong to, below whatever prefix, where it is known and can be no network of ours."""
+def other_network(weights: Weights) -> Refusal | None:
+    """What weights belong to, below whatever prefix, where that is known and no network that can be built here."""
     for reading in readings(weights):
         variant = unsupported(reading)
         if variant is not None:
-            return Kind(variant, "BasicSR's RRDBNet cannot be that: take the weights of an RRDBNet of scale 1, 2 or 4")
+            return Refusal(
+                variant, "BasicSR's RRDBNet cannot be that: take the weights of an RRDBNet of scale 1, 2 or 4"
+            )
         kind = kind_of_names(reading)
         if kind is not None and len(reading) == len(weights):  # else it stands beside a network that is not known
             return kind

@@ -6,47 +6,41 @@ import json
 import pickle
 import re
 import warnings
-from collections.abc import Mapping
 from contextlib import suppress
 from errno import EACCES, ENAMETOOLONG
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors import safe_open
 
-from usrda_plugin.weights.formats import Foreign, sniff
-from usrda_plugin.weights.limits import excess_of_memory, excess_of_names, look_at_tensors, look_into_zip
-from usrda_plugin.weights.wording import shown
+from usrda_plugin.weights.limits import (
+    Format,
+    RefusedError,
+    check_memory,
+    check_number,
+    check_tensors,
+    check_zip,
+    sniff,
+)
+from usrda_plugin.weights.messages import shown, shown_path
 
 NETWORK = "network"
 """Key of a file under which its network's type and arguments stand, so that the file alone says how to build it."""
 
-EXPECTED = "a file of torch.save or safetensors"
 SAVE_AGAIN = "save the state dict alone: torch.save({'params': network.state_dict()}, file)"
 TRUSTED = f"where you trust the file, {SAVE_AGAIN}, or give one saved by torch.save"
 # what torch says of a pickle that wants more than tensors
 _OF_CODE = ("Can only create", "Can only build", "Trying to call reduce")
 
-Kind = Literal["code", "other", "damaged", "unnamed"]
-
 
 class UnreadableFileError(ValueError):
-    """A file that is there and does not give tensors by name.
+    """A file that is there and does not give tensors by name; ``kind``, ``found`` and ``remedy`` as of RefusedError."""
 
-    ``kind``: it holds code or objects, is another kind of file, is cut off or damaged, or holds no names; ``found`` and
-    ``remedy`` say it in words.
-    """
-
-    def __init__(self, file: Path, kind: Kind, found: str, remedy: str, expected: str = EXPECTED) -> None:
-        super().__init__(f"{shown_path(file)}: expected {expected}, found {found}; {remedy}")
-        self.kind, self.found, self.remedy = kind, found, remedy
-
-
-def shown_path(file: str | Path) -> str:
-    """A path in a message."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(file))
+    def __init__(self, file: Path, refused: RefusedError) -> None:
+        super().__init__(f"{shown_path(file)}: {refused}")
+        self.kind, self.found, self.remedy = refused.kind, refused.found, refused.remedy
 
 
 def read_tensors(file: str | Path, *, mapped: bool = False) -> dict[str, Any]:
@@ -58,24 +52,10 @@ def read_tensors(file: str | Path, *, mapped: bool = False) -> dict[str, Any]:
     """
     path = find_file(file)
     try:
-        form, size = sniff(path), path.stat().st_size
-    except OSError as error:
-        found = f"one that cannot be read ({error.strerror})"
-        raise UnreadableFileError(
-            path, "other", found, "see that you may read it, and that the disk is sound"
-        ) from None
-    if isinstance(form, Foreign):
-        raise UnreadableFileError(path, "other" if size else "damaged", *form)
-    excess = excess_of_memory(size) if form != "zip" else None  # a zip file says itself how much it needs
-    if excess is not None:
-        raise UnreadableFileError(path, "other", *excess)
-    content = _read_safetensors(path) if form == "safetensors" else _read_torch(path, mapped)
-    if not isinstance(content, dict):
-        found = f"something else (a {type(content).__name__})"
-        raise UnreadableFileError(path, "unnamed", found, SAVE_AGAIN, "tensors by name")
-    refusal = look_at_tensors(content)
-    if refusal is not None:
-        raise UnreadableFileError(path, "other", *refusal)
+        content = _read(path, mapped=mapped)
+        check_tensors(content)
+    except RefusedError as refused:
+        raise UnreadableFileError(path, refused) from None
     return content
 
 
@@ -103,66 +83,63 @@ def _instead_of_a_file(path: Path) -> str:
     return "" if S_ISREG(mode) else "a folder" if S_ISDIR(mode) else "a pipe, a socket or a device"
 
 
-def _read_torch(path: Path, mapped: bool) -> Any:
+def _read(path: Path, *, mapped: bool) -> dict[str, Any]:
     try:
-        return _load(path, mapped)
-    except UnreadableFileError:
+        form, size = sniff(path), path.stat().st_size
+    except OSError as error:
+        remedy = "see that you may read it, and that the disk is sound"
+        raise RefusedError(f"one that cannot be read ({error.strerror})", remedy) from None
+    if form != "zip":  # which says itself how much it needs
+        check_memory(size)
+    try:
+        content = _read_safetensors(path) if form == "safetensors" else _read_torch(path, form, mapped)
+    except RefusedError:
         raise
     except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL (\S+)", str(error))
-        if wanted or any(words in str(error) for words in _OF_CODE):
-            what = shown(wanted[1]) if wanted else "objects"
-            found = f"other pickled objects ({what}), which could run code and are not loaded"
-            expected = "tensors, numbers and containers of these"
-            raise UnreadableFileError(path, "code", found, TRUSTED, expected) from None
-        found = "a pickle that torch.save has not written, which could run code and is not loaded"
-        raise UnreadableFileError(path, "other", found, TRUSTED) from None
+        raise _unsafe(error) from None
     except Exception as error:  # of a damaged file any part can be the first that makes no sense
-        raise _damaged(path, error) from None
+        reason = shown(next(iter(str(error).splitlines()), "") or type(error).__name__)
+        raise RefusedError(f"a damaged or other file ({reason})", "get or make it again", "damaged") from None
+    if not isinstance(content, dict):
+        found = f"something else (a {type(content).__name__})"
+        raise RefusedError(found, SAVE_AGAIN, "unnamed", "tensors by name")
+    return content
 
 
-def _damaged(path: Path, error: Exception) -> UnreadableFileError:
-    reason = shown(next(iter(str(error).splitlines()), "") or type(error).__name__)
-    return UnreadableFileError(path, "damaged", f"a damaged or other file ({reason})", "get or make it again")
-
-
-def _load(path: Path, mapped: bool) -> Any:
-    if sniff(path) == "zip":
-        refusal, mapped = look_into_zip(path, mapped=mapped)
-        if refusal is not None:
-            raise UnreadableFileError(path, "other", *refusal)
-    else:
-        mapped = False  # the format before PyTorch 1.6 cannot be
+def _read_torch(path: Path, form: Format, mapped: bool) -> Any:
+    mapped = form == "zip" and check_zip(path, mapped=mapped)  # the format before PyTorch 1.6 cannot be mapped
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a pickle's protocol; what cannot be read is told as an error
+        warnings.simplefilter("ignore")  # of a pickle's protocol; what cannot be read is an error
         if path.suffix != ".safetensors":
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
         with path.open("rb") as opened:  # of a file without a name torch looks at the content too
             return torch.load(opened, map_location="cpu", weights_only=True)
 
 
-def _read_safetensors(path: Path) -> Mapping[str, Any]:
-    try:
-        with safe_open(path, framework="pt") as opened:
-            refusal = excess_of_names(len(opened.keys()))
-            if refusal is not None:
-                raise UnreadableFileError(path, "other", *refusal)
-            content: dict[str, Any] = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (no dict)
-            described = (opened.metadata() or {}).get(NETWORK)
-    except UnreadableFileError:
-        raise
-    except Exception as error:
-        raise _damaged(path, error) from None
+def _unsafe(error: pickle.UnpicklingError) -> RefusedError:
+    wanted = re.search(r"GLOBAL (\S+)", str(error))
+    if wanted or any(words in str(error) for words in _OF_CODE):
+        what = shown(wanted[1]) if wanted else "objects"
+        found = f"other pickled objects ({what}), which could run code and are not loaded"
+        return RefusedError(found, TRUSTED, "code", "tensors, numbers and containers of these")
+    return RefusedError("a pickle that torch.save has not written, which could run code and is not loaded", TRUSTED)
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework="pt") as opened:
+        names = list(opened.keys())
+        check_number(len(names))
+        content: dict[str, Any] = {name: opened.get_tensor(name) for name in names}
+        described = (opened.metadata() or {}).get(NETWORK)
     if described is not None:
-        content[NETWORK] = _parse(path, described)
+        content[NETWORK] = _parse(described)
     return content
 
 
-def _parse(path: Path, described: str) -> Any:
+def _parse(described: str) -> Any:
     try:
         return json.loads(described)
     except (ValueError, RecursionError) as error:
         found = f"'{shown(described)}' ({shown(str(error))})"
-        raise UnreadableFileError(
-            path, "damaged", found, "save it again without that entry", f"JSON in the metadata '{NETWORK}'"
-        ) from None
+        remedy = "save it again without that entry"
+        raise RefusedError(found, remedy, "damaged", f"JSON in the metadata '{NETWORK}'") from None

@@ -10,13 +10,12 @@ from typing import Any
 
 from torch import Tensor
 
-from usrda_plugin.weights.choosing import Weights as Named
 from usrda_plugin.weights.choosing import readings, without_extras
-from usrda_plugin.weights.fitting import told_apart
-from usrda_plugin.weights.layouts import count_steps, in_basicsr_names, unsupported
-from usrda_plugin.weights.wording import shown, some
+from usrda_plugin.weights.fitting import other_network
+from usrda_plugin.weights.layouts import Weights, count_steps, in_basicsr_names, unsupported
+from usrda_plugin.weights.messages import shown, some
 
-Weights = Mapping[str, Tensor]
+Tensors = Mapping[str, Tensor]
 Description = dict[str, Any]
 
 # RRDBNet folds 4x4 or 2x2 pixels into channels at the scales 1 and 2
@@ -24,7 +23,7 @@ FOLDED = {1: 1, 4: 2, 16: 4}
 RRDB_LAYERS = {"conv_first.weight", "conv_body.weight", "conv_hr.weight", "conv_last.weight"}
 
 
-def recognise(weights: Named) -> tuple[Description, Named]:
+def recognise(weights: Weights) -> tuple[Description, Weights]:
     """The ``type`` and arguments of the USRDANet, RRDBNet or SRVGGNetCompact that has these weights, and its names.
 
     Names may have a prefix or be those of ESRGAN's older layouts. Raises ValueError where names and shapes do not tell.
@@ -35,7 +34,7 @@ def recognise(weights: Named) -> tuple[Description, Named]:
         describe = next((describe for belongs, describe in NETWORKS if belongs(named)), None)
         if describe is not None and unsupported(reading) is None:
             return _described(named, describe), named
-    kind = told_apart(whole)
+    kind = other_network(whole)
     if kind is not None:
         raise ValueError(f"expected weights of a network from LR to SR images, found {kind.found}; {kind.remedy}")
     raise ValueError(
@@ -44,7 +43,7 @@ def recognise(weights: Named) -> tuple[Description, Named]:
     )
 
 
-def _described(weights: Weights, describe: Callable[[Weights], Description]) -> Description:
+def _described(weights: Tensors, describe: Callable[[Tensors], Description]) -> Description:
     with suppress(LookupError, TypeError, ZeroDivisionError):  # one of too few dimensions, or one that is missing
         if all(value.numel() for value in weights.values()):
             return describe(weights)
@@ -54,11 +53,11 @@ def _described(weights: Weights, describe: Callable[[Weights], Description]) -> 
     )
 
 
-def _is_usrda(weights: Weights) -> bool:
+def _is_usrda(weights: Tensors) -> bool:
     return "sr_decoder.conv_last.weight" in weights and any(key.startswith("encoder.") for key in weights)
 
 
-def _usrda(weights: Weights) -> Description:
+def _usrda(weights: Tensors) -> Description:
     """USRDANet; without weights of G_t, which upscaling does not use, it gets one without blocks."""
     decoder = "sr_decoder.conv_last.weight"
     if "encoder.conv_featmap.0.weight" in weights:
@@ -85,7 +84,7 @@ def _usrda(weights: Weights) -> Description:
     }
 
 
-def _usrda_scale(weights: Weights, kind: str, shrink: int) -> int:
+def _usrda_scale(weights: Tensors, kind: str, shrink: int) -> int:
     steps = sum(f"sr_decoder.conv_up{number}.weight" in weights for number in (1, 2))
     if kind == "trunk":
         # folded networks always enlarge by four; of the others only scale 3 has a single step
@@ -98,19 +97,19 @@ def _usrda_scale(weights: Weights, kind: str, shrink: int) -> int:
     return {0: 1, 2: 4}[steps]
 
 
-def _has_g_t(weights: Weights) -> bool:
+def _has_g_t(weights: Tensors) -> bool:
     return "lr_decoder.conv_first.weight" in weights
 
 
-def _is_rrdb(weights: Weights) -> bool:
+def _is_rrdb(weights: Tensors) -> bool:
     return RRDB_LAYERS | {"conv_up2.weight"} <= weights.keys()
 
 
-def _is_small_rrdb(weights: Weights) -> bool:
+def _is_small_rrdb(weights: Tensors) -> bool:
     return weights.keys() >= RRDB_LAYERS and any(re.match(r"body\.\d+\.rdb1\.", name) for name in weights)
 
 
-def _small_rrdb(weights: Weights) -> Description:
+def _small_rrdb(weights: Tensors) -> Description:
     """ESRGAN's own network of scale 1 or 2, which folds no pixels: here USRDANet, all blocks in G_SR."""
     first, last = weights["conv_first.weight"], weights["conv_last.weight"]
     if first.shape[1] != len(last):
@@ -129,7 +128,7 @@ def _small_rrdb(weights: Weights) -> Description:
     }
 
 
-def _rrdb(weights: Weights) -> Description:
+def _rrdb(weights: Tensors) -> Description:
     first, last = weights["conv_first.weight"], weights["conv_last.weight"]
     return {
         "type": "RRDBNet",
@@ -142,11 +141,11 @@ def _rrdb(weights: Weights) -> Description:
     }
 
 
-def _is_compact(weights: Weights) -> bool:
+def _is_compact(weights: Tensors) -> bool:
     return bool(weights) and all(re.fullmatch(r"body\.\d+\.(weight|bias)", key) for key in weights)
 
 
-def _compact(weights: Weights) -> Description:
+def _compact(weights: Tensors) -> Description:
     if "body.1.weight" not in weights:
         raise ValueError(
             "expected PReLU's weights, found a SRVGGNetCompact with another activation, which its weights do not"
@@ -177,12 +176,12 @@ def _folded(first: Tensor, num_in_ch: int) -> int:
     return FOLDED[ratio]
 
 
-def _grow(weights: Weights) -> int:
+def _grow(weights: Tensors) -> int:
     # a network without a block has the usual value, which then changes nothing
     return next((len(value) for key, value in weights.items() if key.endswith("body.0.rdb1.conv1.weight")), 32)
 
 
-def _count(weights: Weights, prefix: str) -> int:
+def _count(weights: Tensors, prefix: str) -> int:
     """How many numbered layers there are, which must be all up to the last."""
     found = {match[1] for name in weights if (match := re.match(rf"{re.escape(prefix)}\.(\d+)\.", name))}
     missing = next((number for number in range(len(found)) if str(number) not in found), None)
@@ -195,13 +194,13 @@ def _count(weights: Weights, prefix: str) -> int:
     return len(found)
 
 
-def _tensor(weights: Weights, name: str) -> Tensor:
+def _tensor(weights: Tensors, name: str) -> Tensor:
     if name not in weights:
         raise ValueError(f"expected the weight {name}, found none; is the file complete?")
     return weights[name]
 
 
-NETWORKS: tuple[tuple[Callable[[Weights], bool], Callable[[Weights], Description]], ...] = (
+NETWORKS: tuple[tuple[Callable[[Tensors], bool], Callable[[Tensors], Description]], ...] = (
     (_is_usrda, _usrda),
     (_is_rrdb, _rrdb),
     (_is_small_rrdb, _small_rrdb),

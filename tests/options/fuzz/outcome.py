@@ -61,9 +61,9 @@ def outcome_of(file: Path, *, is_train: bool, overrides: Sequence[str] = (), scr
 
 def _flaw_of_refusal(error: OptionsError) -> str:
     """What a refusal lacks: a fault, its file, its key or line, its remedy."""
-    if not error.faults:
+    if not error.errors:
         return "a refusal without a fault"
-    for fault in error.faults:
+    for fault in error.errors:
         if not (fault.message and fault.remedy and fault.file):
             return f"a fault that does not say all: {fault!r}"
         if not fault.keys and not OF_THE_FILE.search(fault.message):

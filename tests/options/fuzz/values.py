@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from usrda_plugin.options.registered import DATASETS, LOSSES, METRICS, MODELS, NETWORKS, registered
+from usrda_plugin.options.components import DATASETS, LOSSES, METRICS, MODELS, NETWORKS, registered
 
 KINDS = (MODELS, DATASETS, NETWORKS, LOSSES, METRICS)
 # classes that there are, some that there are not, and names of their writers' making

@@ -11,12 +11,19 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from usrda_plugin.data.pictures import pillow
-from usrda_plugin.data.pictures.opencv import decode_by_opencv
-from usrda_plugin.data.pictures.picture import Header, Planes
-from usrda_plugin.data.pictures.quiet import foreign_lines
-from usrda_plugin.data.pictures.refusal import cut_off, damaged, not_levels, unread
-from usrda_plugin.data.pictures.tags import Read, orientation_of
+from usrda_plugin.data.pictures.decoders import decode_by_opencv, decode_by_pillow
+from usrda_plugin.data.pictures.picture import (
+    Content,
+    Header,
+    Planes,
+    ReadRange,
+    Refusal,
+    damaged,
+    truncated,
+    unsupported,
+    unsupported_depth,
+)
+from usrda_plugin.data.pictures.tags import orientation_of
 
 END = b"\xff\xd9"
 _SCAN, _END, _EXIF = 0xDA, 0xD9, 0xE1
@@ -37,12 +44,30 @@ class Detail(NamedTuple):
     scan: int
 
 
-def look(read: Read, length: int) -> Header:
-    """Read the segments before the first scan. Raises Refused where they are damaged or of a kind that is not read."""
+def read_header(read: ReadRange, length: int) -> Header:
+    """Read the segments before the first scan, and the end mark: the last two bytes, or before a phone's film.
+
+    Raises Refusal for what is truncated, damaged or of a kind that is not read.
+    """
+    if read(max(length - 2, 0), length) == END:
+        return _header(read)
+    content = read(0, length)
+    try:
+        header = _header(read)
+    except Refusal:
+        if END not in content:
+            raise truncated("JPEG") from None
+        raise
+    if end_of_scans(content, header.detail.scan) is None:
+        raise truncated("JPEG")
+    return header
+
+
+def _header(read: ReadRange) -> Header:
     exif, frame, scan = b"", b"", 0
     for kind, place, size in _segments(read):
         if kind in _FRAMES_UNREAD:
-            raise unread("a JPEG that is lossless or hierarchical")
+            raise unsupported("a JPEG that is lossless or hierarchical")
         if kind in _FRAMES:
             frame = read(place + 4, place + 10)
         elif kind == _EXIF and not exif and read(place + 4, place + 10) == b"Exif\0\0":
@@ -52,19 +77,19 @@ def look(read: Read, length: int) -> Header:
         raise damaged("JPEG", "its header")
     bits, height, width, channels = struct.unpack(">BHHB", frame)
     if bits != 8:
-        raise not_levels(f"{bits} bit ones in a JPEG")
+        raise unsupported_depth(f"{bits} bit ones in a JPEG")
     if channels not in (1, 3, 4) or not height * width:
         raise damaged("JPEG", "its header")
     return Header("JPEG", height, width, orientation_of(exif), channels == 3, Detail(channels, scan))
 
 
-def _segments(read: Read) -> Iterator[tuple[int, int, int]]:
-    """The kind, place and length of each segment up to the first scan's. Raises Refused where they break off."""
+def _segments(read: ReadRange) -> Iterator[tuple[int, int, int]]:
+    """The kind, place and length of each segment up to the first scan's. Raises Refusal where they break off."""
     place, kind = 2, 0
     while kind != _SCAN:
         mark = read(place, place + 4)
         if len(mark) < 4:
-            raise cut_off("JPEG")
+            raise truncated("JPEG")
         if mark[0] != 0xFF:
             raise damaged("JPEG", "its segments")
         kind, size = mark[1], int.from_bytes(mark[2:], "big")
@@ -75,19 +100,7 @@ def _segments(read: Read) -> Iterator[tuple[int, int, int]]:
         place += 2 + max(size, 2)
 
 
-def has_end(read: Read, length: int) -> bool:
-    """Tell whether the end mark is there: by the last two bytes, else behind the scans, before a phone's film."""
-    if read(max(length - 2, 0), length) == END:
-        return True
-    content = read(0, length)
-    try:
-        start = look(read, length).detail.scan
-    except Exception:  # what is wrong with its segments is said when they are read
-        return content.find(END) >= 0
-    return end_of_scans(content, start) is not None
-
-
-def end_of_scans(content: bytes | memoryview, scan: int) -> int | None:
+def end_of_scans(content: Content, scan: int) -> int | None:
     """Find the end mark behind the scans; None where another mark, as of another file, or nothing follows them."""
     levels = np.frombuffer(content, np.uint8)
     marks = np.flatnonzero(levels[:-1] == 0xFF)
@@ -105,42 +118,41 @@ def end_of_scans(content: bytes | memoryview, scan: int) -> int | None:
     return None
 
 
-def quick(content: bytes | memoryview, header: Header, order: int) -> np.ndarray | None:
-    """Decode three channels in OpenCV's ``order``. Raises Refused for what is damaged."""
-    return _heard(content, header, order)
-
-
-def planes(content: bytes | memoryview, header: Header) -> Planes:
-    """Decode gray, colour or inks. Raises Refused for what is damaged."""
-    channels = header.detail.channels
-    levels = _heard(content, header, cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB)
-    if levels is None or channels == 4:  # OpenCV has a formula of its own for inks
-        return pillow.planes(BytesIO(content), "JPEG")
-    return Planes(levels)
-
-
-def _heard(content: bytes | memoryview, header: Header, order: int) -> np.ndarray | None:
-    """Decode by OpenCV; libjpeg fills what is missing and tells only the screen. Raises Refused where it does."""
+def decode_fast(content: Content, header: Header, order: int) -> np.ndarray | None:
+    """Decode three channels in OpenCV's ``order``. Raises Refusal for what is damaged."""
     flags = order | cv2.IMREAD_IGNORE_ORIENTATION
-    with foreign_lines() as heard:
-        levels = decode_by_opencv(content, flags)
-    left_over = _LEFT_OVER.search(heard.text)
-    if _DAMAGE.search(heard.text) or (left_over and int(left_over[1]) > len(content) // _MOST_LEFT_OVER):
-        raise damaged("JPEG", "its scans do not end as they should; a part is missing or of another file")
+    levels, printed = decode_by_opencv(content, flags)
+    if printed:
+        _refuse_damage(printed, len(content))
     end = _end(content, header)
     tail = bytes(content[end - _TAIL : end])
     if tail == tail[:1] * _TAIL:
-        with foreign_lines() as heard:
-            decode_by_opencv(b"".join((content[: end - _TAIL], END)), flags)
-        if not _DAMAGE.search(heard.text):  # these bytes are not of the picture, since it lacks nothing without them
+        _, printed = decode_by_opencv(b"".join((content[: end - _TAIL], END)), flags)
+        if not _DAMAGE.search(printed):  # these bytes are not of the picture, since it lacks nothing without them
             raise damaged("JPEG", "its end is of another file, or was never written")
     return levels
 
 
-def _end(content: bytes | memoryview, header: Header) -> int:
+def decode(content: Content, header: Header) -> Planes:
+    """Decode gray, colour or inks. Raises Refusal for what is damaged."""
+    channels = header.detail.channels
+    levels = decode_fast(content, header, cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR_RGB)
+    if levels is None or channels == 4:  # OpenCV has a formula of its own for inks
+        return decode_by_pillow(BytesIO(content), "JPEG")
+    return Planes(levels)
+
+
+def _refuse_damage(printed: bytes, length: int) -> None:
+    """Raise Refusal where libjpeg has filled in what is missing, which it tells only the screen."""
+    left_over = _LEFT_OVER.search(printed)
+    if _DAMAGE.search(printed) or (left_over and int(left_over[1]) > length // _MOST_LEFT_OVER):
+        raise damaged("JPEG", "its scans do not end as they should; a part is missing or of another file")
+
+
+def _end(content: Content, header: Header) -> int:
     if content[-2:] == END:
         return len(content) - 2
     end = end_of_scans(content, header.detail.scan)
     if end is None:
-        raise cut_off("JPEG")
+        raise truncated("JPEG")
     return end

@@ -10,20 +10,17 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from usrda_plugin.data.pictures import pillow
-from usrda_plugin.data.pictures.opencv import decode_by_opencv
-from usrda_plugin.data.pictures.picture import Header, Planes
-from usrda_plugin.data.pictures.quiet import foreign_lines
-from usrda_plugin.data.pictures.refusal import damaged
-from usrda_plugin.data.pictures.tags import Read, orientation_of
+from usrda_plugin.data.pictures.decoders import decode_by_opencv, opened
+from usrda_plugin.data.pictures.picture import Content, Header, Planes, ReadRange, damaged, truncated
+from usrda_plugin.data.pictures.tags import orientation_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND\xaeB`\x82"
 _GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 _CHANNELS = {_GRAY: 1, _RGB: 3, _PALETTE: 1, _GRAY_ALPHA: 2, _RGB_ALPHA: 4}
 _DEPTHS = {_GRAY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GRAY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
-_CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
-_SILENT = (b"pHYs", b"tIME")  # of which libpng says nothing
+_CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+_ACCEPTED = _CRITICAL | {b"pHYs", b"tIME"}  # of which libpng says nothing
 _TAIL = 4096
 _TEXTS = (b"tEXt", b"zTXt")
 _RAW_EXIF = b"Raw profile type exif\0"
@@ -50,49 +47,38 @@ class Detail(NamedTuple):
     is_plain: bool
 
 
-def has_end(read: Read, length: int) -> bool:
-    """Tell whether the last part is there: at the end, or with more behind it."""
-    if read(max(length - len(END), 0), length) == END:
-        return True
-    place = len(SIGNATURE)
-    while place + 12 <= length:
-        size, kind = struct.unpack(">I4s", read(place, place + 8))
-        if kind == b"IEND":
-            return True
-        place += 12 + size
-    return False
-
-
-def look(read: Read, length: int) -> Header:
-    """Read the header. Raises Refused where it says what cannot be."""
+def read_header(read: ReadRange, length: int) -> Header:
+    """Read the header. Raises Refusal where the file has no end, or its header says what cannot be."""
+    if not _has_end(read, length):
+        raise truncated("PNG")
     start = read(0, 33)
     width, height, depth, model, packing, filtering, interlace = struct.unpack(">IIBBBBB", start[16:29])
     is_whole = start[12:16] == b"IHDR" and zlib.crc32(start[12:29]) == int.from_bytes(start[29:33], "big")
     if not is_whole or not width * height or depth not in _DEPTHS.get(model, ()) or (packing, filtering) != (0, 0):
         raise damaged("PNG", "its header")
     exif, kinds = _before_pixels(read, length)
-    is_quick = depth == 8 and model == _RGB and b"tRNS" not in kinds
-    detail = Detail(depth, model, bool(interlace), kinds <= {*_CRITICAL, *_SILENT})
-    return Header("PNG", height, width, orientation_of(exif), is_quick, detail)
+    is_fast = depth == 8 and model == _RGB and b"tRNS" not in kinds
+    detail = Detail(depth, model, bool(interlace), kinds <= _ACCEPTED)
+    return Header("PNG", height, width, orientation_of(exif), is_fast, detail)
 
 
-def quick(content: bytes | memoryview, header: Header, order: int) -> np.ndarray | None:
-    """Decode 8 bit RGB without alpha, channels in OpenCV's ``order``; None, or Refused, for what is damaged."""
+def decode_fast(content: Content, header: Header, order: int) -> np.ndarray | None:
+    """Decode 8 bit RGB without alpha, channels in OpenCV's ``order``; None, or Refusal, for what is damaged."""
     plain = content if header.detail.is_plain else _essence(content, chunks(content))
-    with foreign_lines():  # what is wrong is told by name, once all parts are looked at
-        return decode_by_opencv(plain, order | cv2.IMREAD_IGNORE_ORIENTATION)
+    # what is wrong is told by name, once all parts are looked at
+    return decode_by_opencv(plain, order | cv2.IMREAD_IGNORE_ORIENTATION)[0]
 
 
-def planes(content: bytes | memoryview, header: Header) -> Planes:
-    """Decode all channels. Raises Refused for what is damaged."""
+def decode(content: Content, header: Header) -> Planes:
+    """Decode all channels. Raises Refusal for what is damaged."""
     detail: Detail = header.detail
     parts = chunks(content)
     _check_amount(content, header, parts)
     key = next((bytes(content[part.start + 8 : part.stop - 4]) for part in parts if part.kind == b"tRNS"), b"")
     if detail.model == _PALETTE:
         return _of_palette(content, has_alpha=bool(key))
-    with foreign_lines():
-        levels = decode_by_opencv(_essence(content, parts), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    levels, _ = decode_by_opencv(_essence(content, parts), flags)
     if levels is None:
         raise damaged("PNG")
     if detail.model in (_GRAY_ALPHA, _RGB_ALPHA):
@@ -103,8 +89,8 @@ def planes(content: bytes | memoryview, header: Header) -> Planes:
     return Planes(colour, _alpha_of_key(colour, key, detail.depth))
 
 
-def chunks(content: bytes | memoryview) -> list[Chunk]:
-    """List the parts of a PNG. Raises Refused where a checksum is wrong or the end is missing."""
+def chunks(content: Content) -> list[Chunk]:
+    """List the parts of a PNG. Raises Refusal where a checksum is wrong or the end is missing."""
     view = memoryview(content)
     found: list[Chunk] = []
     place = len(SIGNATURE)
@@ -120,15 +106,28 @@ def chunks(content: bytes | memoryview) -> list[Chunk]:
     raise damaged("PNG", "its end is missing")
 
 
-def _essence(content: bytes | memoryview, parts: list[Chunk]) -> bytes | memoryview:
+def _essence(content: Content, parts: list[Chunk]) -> Content:
     """A PNG of its pixels alone, which OpenCV neither turns nor blends, nor complains of."""
-    if all(part.kind in _CRITICAL or part.kind in _SILENT for part in parts):
+    if all(part.kind in _ACCEPTED for part in parts):
         return content
     kept = (content[part.start : part.stop] for part in parts if part.kind in _CRITICAL)
     return b"".join((SIGNATURE, *kept))
 
 
-def _before_pixels(read: Read, length: int) -> tuple[bytes, set[bytes]]:
+def _has_end(read: ReadRange, length: int) -> bool:
+    """Tell whether the last part is there: at the end, or with more behind it."""
+    if read(max(length - len(END), 0), length) == END:
+        return True
+    place = len(SIGNATURE)
+    while place + 12 <= length:
+        size, kind = struct.unpack(">I4s", read(place, place + 8))
+        if kind == b"IEND":
+            return True
+        place += 12 + size
+    return False
+
+
+def _before_pixels(read: ReadRange, length: int) -> tuple[bytes, set[bytes]]:
     """The EXIF block, which may also stand behind the pixels near the end, and the kinds of parts before the pixels."""
     place, exif, kinds = len(SIGNATURE), b"", set[bytes]()
     while place + 12 <= length:
@@ -161,7 +160,7 @@ def _behind_pixels(tail: bytes) -> bytes:
     return body[4:]
 
 
-def _check_amount(content: bytes | memoryview, header: Header, parts: list[Chunk]) -> None:
+def _check_amount(content: Content, header: Header, parts: list[Chunk]) -> None:
     """Unpack the pixels to see that all are there: libpng would print of it, and older OpenCVs leave the rest black."""
     detail: Detail = header.detail
     bits = detail.depth * _CHANNELS[detail.model]
@@ -180,8 +179,8 @@ def _check_amount(content: bytes | memoryview, header: Header, parts: list[Chunk
         raise damaged("PNG", "pixels are missing")
 
 
-def _of_palette(content: bytes | memoryview, *, has_alpha: bool) -> Planes:
-    with pillow.opened(BytesIO(content), "PNG") as image:
+def _of_palette(content: Content, *, has_alpha: bool) -> Planes:
+    with opened(BytesIO(content), "PNG") as image:
         levels = np.asarray(image.convert("RGBA" if has_alpha else "RGB"))
     return Planes(np.ascontiguousarray(levels[..., :3]), np.ascontiguousarray(levels[..., 3]) if has_alpha else None)
 

@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from usrda_plugin.data.pictures.picture import Header, Planes
-from usrda_plugin.data.pictures.refusal import cut_off, damaged
-from usrda_plugin.data.pictures.tags import Read
+from usrda_plugin.data.pictures.picture import Content, Header, Planes, ReadRange, damaged, truncated
 
 _SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _NUMBER = rb"(\d{1,9})"
@@ -32,8 +30,8 @@ class Detail(NamedTuple):
         return 3 if self.kind in (3, 6) else 1
 
 
-def look(read: Read, length: int) -> Header:
-    """Read the header. Raises Refused for one that says what cannot be, and where pixels are missing."""
+def read_header(read: ReadRange, length: int) -> Header:
+    """Read the header. Raises Refusal for one that says what cannot be, and where pixels are missing."""
     head = read(0, min(_HEAD, length))
     found = (_BITMAP if head[1:2] in b"14" else _LEVELS).match(head)
     if found is None:
@@ -43,12 +41,12 @@ def look(read: Read, length: int) -> Header:
     if not height * width or not 1 <= detail.largest <= 65535:
         raise damaged("PNM", "its header")
     if detail.kind >= 4 and detail.start + _bytes(height, width, detail) > length:
-        raise cut_off("PNM")
+        raise truncated("PNM")
     return Header("PPM", height, width, detail=detail)
 
 
-def planes(content: bytes | memoryview, header: Header) -> Planes:
-    """Read all levels, spread over 8 or 16 bits. Raises Refused for missing ones and for what is no number."""
+def decode(content: Content, header: Header) -> Planes:
+    """Read all levels, spread over 8 or 16 bits. Raises Refusal for missing ones and for what is no number."""
     detail: Detail = header.detail
     count = header.height * header.width * detail.channels
     if detail.kind < 4:
@@ -63,10 +61,10 @@ def planes(content: bytes | memoryview, header: Header) -> Planes:
     return Planes(_spread(samples, detail).reshape(shape))
 
 
-def uncompressed(content: bytes | memoryview) -> np.ndarray | None:
+def uncompressed(content: Content) -> np.ndarray | None:
     """View the pixels of a PPM file where they lie, not writable: HWC RGB, uint8 or big-endian uint16.
 
-    Gives None for all other formats, for a PPM that is cut off, and for its rarer kinds, which ``planes`` may know.
+    Gives None for all other formats, for a PPM that is cut off, and for its rarer kinds, which ``decode`` may know.
     """
     header = _VIEWED.match(content)
     if header is None:
@@ -94,7 +92,7 @@ def _of_text(text: bytes, count: int, *, is_bitmap: bool) -> np.ndarray:
     except ValueError:
         raise damaged("PNM", "a level that is no number") from None
     if len(samples) < count:
-        raise cut_off("PNM")
+        raise truncated("PNM")
     return samples
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from typing import NamedTuple
 
-Read = Callable[[int, int], bytes]
-"""Gives the bytes from one place to another, fewer where the file ends."""
+from usrda_plugin.data.pictures.picture import ReadRange
 
 ORIENTATION = 0x0112
-LITTLE, BIG = (b"II*\0", b"II+\0"), (b"MM\0*", b"MM\0+")
+_STARTS = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+")
 _SIZE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _CODE = {1: "B", 3: "H", 4: "I", 5: "I", 6: "b", 8: "h", 9: "i", 10: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q"}
 _CODE |= {18: "Q"}
@@ -29,7 +27,7 @@ class Field(NamedTuple):
 class Directory:
     """One directory (IFD) of tags; values are read when they are asked for. ``following``: the next one's place."""
 
-    def __init__(self, read: Read, place: int, order: str, *, big: bool) -> None:
+    def __init__(self, read: ReadRange, place: int, order: str, *, big: bool) -> None:
         self._read, self._order = read, order
         entry, counter, inline = (20, "Q", 8) if big else (12, "H", 4)
         start = struct.calcsize(counter)
@@ -72,13 +70,13 @@ class Directory:
         return next(iter(self.numbers(tag)), otherwise)
 
 
-def directories(read: Read, most: int = 1) -> list[Directory]:
+def directories(read: ReadRange, most: int = 1) -> list[Directory]:
     """Read the first directories of a TIFF or of an EXIF block.
 
     Raises struct.error for what is cut off, ValueError for what is none.
     """
     head = read(0, 16)
-    if head[:4] not in (*LITTLE, *BIG):
+    if head[:4] not in _STARTS:
         raise ValueError("no TIFF")
     order, big = ("<" if head[:2] == b"II" else ">"), head[2:4] in (b"+\0", b"\0+")
     (place,) = struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)
@@ -103,9 +101,9 @@ def orientation_of(exif: bytes) -> int:
         found = directories(lambda start, stop: block[start:stop])
     except (struct.error, ValueError):
         return 1
-    return upright_if_unknown(found[0].number(ORIENTATION, 1)) if found else 1
+    return valid_orientation(found[0].number(ORIENTATION, 1)) if found else 1
 
 
-def upright_if_unknown(orientation: int) -> int:
+def valid_orientation(orientation: int) -> int:
     """Return an EXIF orientation of 1 to 8, and 1 for what is none."""
     return orientation if 1 <= orientation <= 8 else 1

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
 
-from usrda_plugin.data.pictures import pillow
-from usrda_plugin.data.pictures.opencv import refuse_large
-from usrda_plugin.data.pictures.picture import Header, Planes, ink_to_rgb, straightened
-from usrda_plugin.data.pictures.quiet import foreign_lines
-from usrda_plugin.data.pictures.refusal import Refused, cut_off, damaged, not_levels, unread
-from usrda_plugin.data.pictures.tags import BIG, LITTLE, ORIENTATION, Directory, Read, directories, upright_if_unknown
+from usrda_plugin.data.pictures.decoders import captured_stderr, decode_by_pillow, opened, planes_of
+from usrda_plugin.data.pictures.picture import (
+    Content,
+    Header,
+    Planes,
+    ReadRange,
+    Refusal,
+    cmyk_to_rgb,
+    damaged,
+    truncated,
+    unpremultiply,
+    unsupported,
+    unsupported_depth,
+)
+from usrda_plugin.data.pictures.tags import ORIENTATION, Directory, directories, valid_orientation
 
-STARTS = LITTLE + BIG
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _PACKING, _MODEL, _FILL = 254, 256, 257, 258, 259, 262, 266
 _STRIPS, _CHANNELS, _ROWS, _STRIP_BYTES, _PLANAR, _PREDICTOR, _MAP = 273, 277, 278, 279, 284, 317, 320
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _INKS, _EXTRA, _SAMPLES = 322, 323, 324, 325, 332, 338, 339
@@ -64,48 +72,47 @@ class Blocks(NamedTuple):
     lengths: tuple[int, ...]
     rows: int
     columns: int
+    are_tiles: bool
 
 
-def look(read: Read, length: int) -> Header:
-    """Read the tags. Raises Refused for what is cut off or of a kind that is not read."""
+def read_header(read: ReadRange, length: int) -> Header:
+    """Read the tags. Raises Refusal for what is cut off or of a kind that is not read."""
     try:
         directory = directories(read)[0]
     except (struct.error, ValueError, IndexError):
-        raise cut_off("TIFF") from None
+        raise truncated("TIFF") from None
     height, width = directory.number(_HEIGHT, 0), directory.number(_WIDTH, 0)
     if not height * width:
-        raise cut_off("TIFF")  # zeros where the tags should be
+        raise truncated("TIFF")  # zeros where the tags should be
     layout = _layout(directory, "<" if read(0, 2) == b"II" else ">")
     _check(layout)
     places, lengths, *_ = _blocks(directory, height, width)
     if not places or max(place + size for place, size in zip(places, lengths, strict=True)) > length:
-        raise cut_off("TIFF")
+        raise truncated("TIFF")
     end = places[-1] + lengths[-1]
     if layout.packing != _PLAIN and lengths[-1] > _NEVER_WRITTEN and not any(read(end - _NEVER_WRITTEN, end)):
-        raise cut_off("TIFF")  # no packing ends with so many zeros
-    header = Header("TIFF", height, width, upright_if_unknown(directory.number(ORIENTATION, 1)), detail=layout)
+        raise truncated("TIFF")  # no packing ends with so many zeros
+    header = Header("TIFF", height, width, valid_orientation(directory.number(ORIENTATION, 1)), detail=layout)
     if not layout.is_by_libtiff:
         return header
     upright_height, upright_width = header.upright_size  # Pillow gives it upright
     return header._replace(height=upright_height, width=upright_width, orientation=1)
 
 
-def planes(content: bytes | memoryview, header: Header) -> Planes:
-    """Decode all channels. Raises Refused for what is damaged."""
+def decode(content: Content, header: Header) -> Planes:
+    """Decode all channels. Raises Refusal for what is damaged."""
     layout: Layout = header.detail
-    refuse_large(header.height, header.width)
     if layout.is_by_libtiff:
         return _by_libtiff(content)
-    samples = _samples(content, header, layout)
-    return _as_planes(samples, layout)
+    return _as_planes(_samples(content, header, layout), layout)
 
 
-def _by_libtiff(content: bytes | memoryview) -> Planes:
+def _by_libtiff(content: Content) -> Planes:
     """Decode what libtiff unpacks; it goes on where codes make no sense, and tells it only to the screen."""
-    with foreign_lines() as heard, pillow.opened(BytesIO(content), "TIFF") as image:
+    with captured_stderr() as captured, opened(BytesIO(content), "TIFF") as image:
         image.info.pop("xmp", None)  # where Pillow looks for an orientation if no tag says one
-        found = pillow.planes_of(image)
-    if found is None or heard.text:
+        found = planes_of(image)
+    if found is None or captured.text:
         raise damaged("TIFF", "its pixels cannot be unpacked")
     return found
 
@@ -115,34 +122,34 @@ def _layout(directory: Directory, order: str) -> Layout:
     bits = set(directory.numbers(_BITS)) or {1}
     kinds = set(directory.numbers(_SAMPLES)) - {1, 4}
     if directory.numbers(_DNG) or (directory.number(_SUBFILE, 0) & 1 and directory.numbers(_SUB_DIRECTORIES)):
-        raise unread("a camera's raw file", "export it as PNG, JPEG or TIFF")
+        raise unsupported("a camera's raw file", "export it as PNG, JPEG or TIFF")
     if model < 0 or max(bits) > _MOST_BITS:
         raise damaged("TIFF", "its tags")
     if kinds or max(bits) > 16:
-        raise not_levels(f"{max(bits)} bit {_KINDS_OF_SAMPLES.get(next(iter(kinds), 0), 'integer')} ones")
+        raise unsupported_depth(f"{max(bits)} bit {_KINDS_OF_SAMPLES.get(next(iter(kinds), 0), 'integer')} ones")
     if model not in _COLOURS:
-        raise unread(f"a TIFF of {_MODELS.get(model, f'the colour model {model}')}")
+        raise unsupported(f"a TIFF of {_MODELS.get(model, f'the colour model {model}')}")
     if len(bits) > 1:
-        raise unread("a TIFF whose channels have different numbers of bits")
+        raise unsupported("a TIFF whose channels have different numbers of bits")
     extra = directory.numbers(_EXTRA)
     missing = channels - _COLOURS[model] - len(extra)
     if missing == 1 and not extra:  # written without the tag: alpha, as all programs take it
         extra, missing = (_STRAIGHT,), 0
     if missing:
-        raise unread(f"a TIFF of {channels} channels for the colour model {model}")
+        raise unsupported(f"a TIFF of {channels} channels for the colour model {model}")
     packing, predictor = directory.number(_PACKING, 1), directory.number(_PREDICTOR, 1)
     is_planar = directory.number(_PLANAR, 1) == 2 and channels > 1
     return Layout(max(bits), model, channels, extra, packing, predictor, is_planar, order, directory)
 
 
 def _check(layout: Layout) -> None:
-    """Raise Refused for combinations that are not read, most since programs do not agree on them."""
+    """Raise Refusal for combinations that are not read, most since programs do not agree on them."""
     depths = (8, 16) if layout.channels > 1 or layout.model in (_RGB, _INK) else (1, 2, 4, 8, 16)
     if layout.bits not in depths:
-        raise not_levels(f"{layout.bits} bit ones")
+        raise unsupported_depth(f"{layout.bits} bit ones")
     why = next((why for holds, why in _UNREAD if holds(layout)), None)
     if why is not None:
-        raise unread(f"a TIFF {why}")
+        raise unsupported(f"a TIFF {why}")
 
 
 _UNREAD: tuple[tuple[Callable[[Layout], bool], str], ...] = (
@@ -168,47 +175,53 @@ def _blocks(directory: Directory, height: int, width: int) -> Blocks:
     if len(lengths) != len(places):
         raise damaged("TIFF", "its tags")
     if tiled:
-        return Blocks(places, lengths, directory.number(_TILE_HEIGHT, 0), directory.number(_TILE_WIDTH, 0))
-    return Blocks(places, lengths, min(directory.number(_ROWS, height), height), width)
+        return Blocks(
+            places, lengths, directory.number(_TILE_HEIGHT, 0), directory.number(_TILE_WIDTH, 0), are_tiles=True
+        )
+    return Blocks(places, lengths, min(directory.number(_ROWS, height), height), width, are_tiles=False)
 
 
-def _samples(content: bytes | memoryview, header: Header, layout: Layout) -> np.ndarray:
+def _samples(content: Content, header: Header, layout: Layout) -> np.ndarray:
     """All channels (h, w, C) as they are stored, uint8 or uint16 of this machine; fewer bits than 8 are not spread."""
     height, width = header.height, header.width
     blocks = _blocks(layout.directory, height, width)
     if not blocks.rows or not blocks.columns:
         raise damaged("TIFF", "its tags")
-    down, across = -(-height // blocks.rows), -(-width // blocks.columns)
-    in_pixel = 1 if layout.is_planar else layout.channels
-    planes_ = layout.channels if layout.is_planar else 1
-    if len(blocks.places) < planes_ * down * across:
-        raise cut_off("TIFF")
+    across = -(-width // blocks.columns)
+    in_plane = -(-height // blocks.rows) * across
+    planes, in_pixel = (layout.channels, 1) if layout.is_planar else (1, layout.channels)
+    if len(blocks.places) < planes * in_plane:
+        raise truncated("TIFF")
     made = np.empty((height, width, layout.channels), np.uint16 if layout.bits == 16 else np.uint8)
-    tiled = bool(layout.directory.numbers(_TILES))
-    for number, block in enumerate(_unpacked(content, blocks, layout, down, height, in_pixel, tiled=tiled)):
-        plane, place = divmod(number, down * across)
-        if plane == planes_:
-            break
-        row, column = blocks.rows * (place // across), blocks.columns * (place % across)
-        target = made[row : row + blocks.rows, column : column + blocks.columns]
+    for number in range(planes * in_plane):
+        plane, place = divmod(number, in_plane)
+        top, left = blocks.rows * (place // across), blocks.columns * (place % across)
+        target = made[top : top + blocks.rows, left : left + blocks.columns]
         target = target[..., plane : plane + 1] if layout.is_planar else target
-        target[...] = block[: target.shape[0], : target.shape[1]]
+        # tiles are whole, but the last strip ends with the picture
+        shape = (blocks.rows if blocks.are_tiles else len(target), blocks.columns, in_pixel)
+        packed = bytes(content[blocks.places[number] : blocks.places[number] + blocks.lengths[number]])
+        target[...] = _unpacked(packed, shape, layout)[: target.shape[0], : target.shape[1]]
     return made
 
 
-def _unpacked(
-    content: bytes | memoryview, blocks: Blocks, layout: Layout, down: int, height: int, in_pixel: int, *, tiled: bool
-) -> Iterator[np.ndarray]:
-    """Each strip or tile (rows, columns, channels in it), without packing and predictor."""
-    row_bytes = (blocks.columns * in_pixel * layout.bits + 7) // 8
-    for number, (place, size) in enumerate(zip(blocks.places, blocks.lengths, strict=True)):
-        is_last = not tiled and number % down == down - 1
-        rows = height - blocks.rows * (down - 1) if is_last else blocks.rows
-        packed = bytes(content[place : place + size])
-        raw = _unpack(packed, rows, row_bytes, layout)
-        if len(raw) < rows * row_bytes:
-            raise damaged("TIFF", "pixels are missing")
-        yield _as_samples(raw[: rows * row_bytes], rows, blocks.columns, in_pixel, layout)
+def _unpacked(packed: bytes, shape: tuple[int, int, int], layout: Layout) -> np.ndarray:
+    """A strip or tile of ``shape`` (rows, columns, channels in it), without packing and predictor."""
+    rows, columns, in_pixel = shape
+    row_bytes = (columns * in_pixel * layout.bits + 7) // 8
+    raw = _unpack(packed, rows, row_bytes, layout)[: rows * row_bytes]
+    if len(raw) < rows * row_bytes:
+        raise damaged("TIFF", "pixels are missing")
+    if layout.bits < 8:
+        bits = np.unpackbits(np.frombuffer(raw, np.uint8).reshape(rows, -1), axis=1)
+        bits = bits[:, : columns * layout.bits].reshape(rows, columns, 1, layout.bits)
+        return np.asarray(bits.dot(1 << np.arange(layout.bits)[::-1])).astype(np.uint8)
+    stored = np.dtype(np.uint8 if layout.bits == 8 else f"{layout.order}u2")
+    samples = np.frombuffer(raw, stored).reshape(shape)
+    samples = samples.astype(stored.newbyteorder("="), copy=False)
+    if layout.predictor == 2:  # each sample is stored as its difference to the one on its left
+        return np.cumsum(samples, axis=1, dtype=samples.dtype)
+    return samples
 
 
 def _unpack(packed: bytes, rows: int, row_bytes: int, layout: Layout) -> bytes:
@@ -226,44 +239,21 @@ def _unpack(packed: bytes, rows: int, row_bytes: int, layout: Layout) -> bytes:
     # libtiff unpacks it as bytes of gray, so that it leaves samples alone
     file = BytesIO(_gray_tiff(packed, rows, row_bytes, layout.packing, fill))
     try:
-        with foreign_lines():
-            return pillow.planes(file, "TIFF").colour.tobytes()
-    except Refused:
+        with captured_stderr():
+            return decode_by_pillow(file, "TIFF").colour.tobytes()
+    except Refusal:
         why = f"its pixels cannot be unpacked; they are packed in the way {layout.packing}"
         raise damaged("TIFF", why) from None
 
 
 def _gray_tiff(packed: bytes, rows: int, row_bytes: int, packing: int, fill: int) -> bytes:
     """A TIFF of one strip of 8 bit gray around bytes that are packed."""
-    tags = {
-        _WIDTH: row_bytes,
-        _HEIGHT: rows,
-        _BITS: 8,
-        _PACKING: packing,
-        _MODEL: _BLACK_IS_0,
-        _FILL: fill,
-        _STRIPS: 8,
-        _CHANNELS: 1,
-        _ROWS: rows,
-        _STRIP_BYTES: len(packed),
-    }
+    tags = {_WIDTH: row_bytes, _HEIGHT: rows, _BITS: 8, _PACKING: packing, _MODEL: _BLACK_IS_0, _FILL: fill}
+    tags |= {_STRIPS: 8, _CHANNELS: 1, _ROWS: rows, _STRIP_BYTES: len(packed)}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
     padding = b"\0" * (len(packed) % 2)
     start = struct.pack("<2sHI", b"II", 42, 8 + len(packed) + len(padding))
     return start + packed + padding + struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
-
-
-def _as_samples(raw: bytes, rows: int, columns: int, in_pixel: int, layout: Layout) -> np.ndarray:
-    if layout.bits < 8:
-        bits = np.unpackbits(np.frombuffer(raw, np.uint8).reshape(rows, -1), axis=1)
-        bits = bits[:, : columns * layout.bits].reshape(rows, columns, 1, layout.bits)
-        return np.asarray(bits.dot(1 << np.arange(layout.bits)[::-1])).astype(np.uint8)
-    stored = np.dtype(np.uint8 if layout.bits == 8 else f"{layout.order}u2")
-    samples = np.frombuffer(raw, stored).reshape(rows, columns, in_pixel)
-    samples = samples.astype(stored.newbyteorder("="), copy=False)
-    if layout.predictor == 2:  # each sample is stored as its difference to the one on its left
-        return np.cumsum(samples, axis=1, dtype=samples.dtype)
-    return samples
 
 
 def _as_planes(samples: np.ndarray, layout: Layout) -> Planes:
@@ -275,7 +265,7 @@ def _as_planes(samples: np.ndarray, layout: Layout) -> Planes:
     if layout.model == _WHITE_IS_0:
         colour = top - colour
     if layout.model == _INK:
-        colour = ink_to_rgb(colour)
+        colour = cmyk_to_rgb(colour)
     if layout.model == _PALETTE:
         colour = _palette(layout)[colour[..., 0]]
     colour = np.ascontiguousarray(colour[..., 0] if colour.shape[2] == 1 else colour)
@@ -283,7 +273,7 @@ def _as_planes(samples: np.ndarray, layout: Layout) -> Planes:
     if not kind:
         return Planes(colour)
     alpha = np.ascontiguousarray(samples[..., colours + channel])
-    return Planes(straightened(colour, alpha) if kind == _MULTIPLIED else colour, alpha)
+    return Planes(unpremultiply(colour, alpha) if kind == _MULTIPLIED else colour, alpha)
 
 
 def _palette(layout: Layout) -> np.ndarray:

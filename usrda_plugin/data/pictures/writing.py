@@ -1,32 +1,31 @@
-"""Pictures into files: PNG, JPEG and WebP, each written whole or not at all."""
+"""Pictures into files, each written whole or not at all: PNG, JPEG and WebP; and levels into entries of an LMDB."""
 
 from __future__ import annotations
 
 import os
 import struct
 import zlib
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
 import cv2
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from usrda_plugin.data.levels import as_8_bit
-from usrda_plugin.data.pictures.metadata import exif_of_size
-from usrda_plugin.data.pictures.picture import Metadata, Picture
+from usrda_plugin.choices import Encoding
+from usrda_plugin.data.pictures.metadata import png_chunks, save_arguments
+from usrda_plugin.data.pictures.picture import Picture, as_8_bit
 
 QUALITY = 95  # of JPEG and WebP: losses below what can be seen
 WRITTEN = (".png", ".jpg", ".jpeg", ".webp")
 LOSSY = (".jpg", ".jpeg", ".webp")
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+COMPRESSION: dict[Encoding, int] = {"ppm": 0, "png": 1}
+"""The zlib level, as BasicSR's ``meta_info.txt`` states it."""
 LARGEST_SIDE = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}
 _SIGNATURE_AND_HEADER = 33  # bytes of a PNG before its first optional chunk
 _LONGEST_SEGMENT = 65_500  # of a JPEG
-_INCH = 0.0254  # metres
-_SRGB_GAMMA, _SRGB_CHROMATICITIES = 45455, (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 
 
 def check_size(file: Path, height: int, width: int) -> None:
@@ -56,25 +55,6 @@ def write_picture(file: Path, picture: Picture, *, quality: int | None = None) -
         draft.unlink(missing_ok=True)
 
 
-def left_out(file: Path, picture: Picture) -> list[str]:
-    """List, in words, what a picture carries and a file of that suffix does not hold."""
-    suffix, metadata = file.suffix.lower(), picture.metadata
-    is_png = suffix == ".png"
-    is_gray = picture.colour.ndim == 2 and (picture.alpha is None if is_png else suffix != ".webp")
-    has_own_colours = metadata.intent is None and (
-        metadata.gamma not in (None, _SRGB_GAMMA) or metadata.chromaticities not in (None, _SRGB_CHROMATICITIES)
-    )
-    texts = [key for key, _ in metadata.text if key != "Comment" or suffix == ".webp"]
-    lost = {
-        "its 16 bits": not is_png and picture.colour.dtype == np.uint16,
-        "its colour profile, which does not fit its channels": bool(picture.profile)
-        and _fitting_profile(picture, gray=is_gray) is None,
-        "its gamma and chromaticities": not is_png and has_own_colours,
-        "its texts": not is_png and bool(texts),
-    }
-    return [words for words, is_lost in lost.items() if is_lost]
-
-
 def encode_picture(file: Path, picture: Picture, quality: int | None = None) -> bytes:
     """Encode a picture as the suffix of ``file`` says. Raises ValueError as ``write_picture``."""
     suffix = file.suffix.lower()
@@ -89,9 +69,21 @@ def encode_picture(file: Path, picture: Picture, quality: int | None = None) -> 
     return _jpeg(picture, quality)
 
 
+def encode_colour(image: np.ndarray, encoding: Encoding) -> bytes:
+    """Encode an HWC RGB image, uint8 or uint16, without loss: as PNG, or as PPM, which need not be decoded."""
+    if encoding == "ppm":
+        deep = image.dtype == np.uint16
+        header = f"P6\n{image.shape[1]} {image.shape[0]}\n{65535 if deep else 255}\n".encode("ascii")
+        return header + image.astype(">u2" if deep else np.uint8).tobytes()
+    level = [cv2.IMWRITE_PNG_COMPRESSION, COMPRESSION[encoding]]
+    done, content = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), level)
+    assert done, image.shape
+    return bytes(content)
+
+
 def _jpeg(picture: Picture, quality: int | None) -> bytes:
     colour, metadata = as_8_bit(picture.colour), picture.metadata
-    how = _words(picture, gray=colour.ndim == 2)
+    how = save_arguments(picture, gray=colour.ndim == 2)
     how = {key: words for key, words in how.items() if key == "icc_profile" or len(words) <= _LONGEST_SEGMENT}
     comment = dict(metadata.text).get("Comment", "").encode()[:_LONGEST_SEGMENT]
     if metadata.dpi is not None:
@@ -111,16 +103,8 @@ def _webp(picture: Picture, quality: int | None) -> bytes:
     if picture.lossless and quality is None:
         loss = {"lossless": True, "exact": True}
     buffer = BytesIO()
-    Image.fromarray(colour).save(buffer, "WEBP", **loss, **_words(picture, gray=False))
+    Image.fromarray(colour).save(buffer, "WEBP", **loss, **save_arguments(picture, gray=False))
     return buffer.getvalue()
-
-
-def _words(picture: Picture, *, gray: bool) -> dict[str, Any]:
-    """What goes into a JPEG or WebP beside the levels, by Pillow's names."""
-    profile, metadata = _fitting_profile(picture, gray=gray), picture.metadata
-    exif = None if metadata.exif is None else b"Exif\0\0" + exif_of_size(metadata.exif, *picture.colour.shape[:2])
-    found = {"icc_profile": profile, "exif": exif, "xmp": metadata.xmp}
-    return {key: words for key, words in found.items() if words}
 
 
 def _png(picture: Picture) -> bytes:
@@ -133,41 +117,8 @@ def _png(picture: Picture) -> bytes:
     done, encoded = cv2.imencode(".png", levels)
     assert done
     content = encoded.tobytes()
-    parts = b"".join(_chunk(kind, body) for kind, body in _parts(picture, gray=levels.ndim == 2))
+    parts = b"".join(_chunk(kind, body) for kind, body in png_chunks(picture, gray=levels.ndim == 2))
     return content[:_SIGNATURE_AND_HEADER] + parts + content[_SIGNATURE_AND_HEADER:]
-
-
-def _parts(picture: Picture, *, gray: bool) -> Iterator[tuple[bytes, bytes]]:
-    """The optional parts of a PNG, in an order that its standard allows."""
-    metadata, profile = picture.metadata, _fitting_profile(picture, gray=gray)
-    if profile is not None:
-        yield b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)
-    elif metadata.intent is not None:
-        yield b"sRGB", bytes([metadata.intent])
-    if metadata.gamma is not None:
-        yield b"gAMA", struct.pack(">I", metadata.gamma)
-    if metadata.chromaticities is not None:
-        yield b"cHRM", struct.pack(f">{len(metadata.chromaticities)}I", *metadata.chromaticities)
-    if metadata.dpi is not None:
-        yield b"pHYs", struct.pack(">IIB", *(round(part / _INCH) for part in metadata.dpi), 1)
-    if metadata.exif is not None:
-        yield b"eXIf", exif_of_size(metadata.exif, *picture.colour.shape[:2])
-    yield from _texts(metadata)
-
-
-def _texts(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
-    info = PngInfo()
-    for key, text in metadata.text:
-        info.add_text(key, text)
-    if metadata.xmp is not None:
-        info.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", errors="replace"))
-    yield from ((part[0], part[1]) for part in info.chunks)
-
-
-def _fitting_profile(picture: Picture, *, gray: bool) -> bytes | None:
-    """The profile where it is of the channels that are written; that of a CMYK image, say, is not."""
-    fits = picture.profile is not None and picture.profile[16:20] == (b"GRAY" if gray else b"RGB ")
-    return picture.profile if fits else None
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
