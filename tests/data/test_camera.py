@@ -407,9 +407,11 @@ def test_photographs_with_room_for_no_more_than_a_patch_get_mirrored_edges(opt: 
 
 def test_without_a_target_or_with_given_lr_images_there_is_no_camera(opt: dict[str, Any]) -> None:
     alone = {key: value for key, value in opt.items() if key != "dataroot_target"}
-    with pytest.raises(ValueError, match="degradation: camera needs dataroot_target; or write degradation: bicubic"):
+    with pytest.raises(
+        ValueError, match=r"degradation: .*there are none; give dataroot_target, or write degradation: bicubic"
+    ):
         USRDADataset(alone)
-    with pytest.raises(ValueError, match="needs HR images alone, without dataroot_lq"):
+    with pytest.raises(ValueError, match=r"degradation: .*; remove dataroot_lq, or write degradation: bicubic"):
         USRDADataset({**opt, "dataroot_lq": opt["dataroot_gt"], "scale": 1})
     with pytest.raises(ValueError, match="degradation must be bicubic or camera, found 'blur'"):
         USRDADataset({**opt, "degradation": "blur"})

@@ -110,12 +110,13 @@ class USRDADataset(USRDASourceDataset):
         if degradation not in ("bicubic", "camera"):
             raise ValueError(f"degradation must be bicubic or camera, found {degradation!r}")
         if degradation == "camera":
-            self._use_camera()
+            self._use_camera(opt)
 
-    def _use_camera(self) -> None:
-        if self.target is None or not isinstance(self.pairs, SyntheticPairs):
-            missing = "dataroot_target" if self.target is None else "HR images alone, without dataroot_lq"
-            raise ValueError(f"degradation: camera needs {missing}; or write degradation: bicubic")
+    def _use_camera(self, opt: dict[str, Any]) -> None:
+        for message, remedy in camera_faults(opt):
+            raise ValueError(f"degradation: {message}; {remedy}")
+        assert self.target is not None
+        assert isinstance(self.pairs, SyntheticPairs)
         shown_by = (self.seed, self.scale, self.pairs.quantize, _version(self.source), _version(self.target))
         if shown_by not in _last_camera:
             camera = self._estimate_camera(self.pairs, self.target)
@@ -156,6 +157,18 @@ class USRDADataset(USRDASourceDataset):
         has_camera = isinstance(self.pairs, SyntheticPairs) and self.pairs.camera is not None
         least = least_side(self.gt_size // self.scale, PATCH if has_camera else 0)
         return faults + small_or_unreadable(self.target, *least)
+
+
+def camera_faults(opt: dict[str, Any]) -> list[tuple[str, str]]:
+    """List what ``degradation: camera`` lacks by the other options of a data set, each with what to do about it."""
+    found = []
+    if not opt.get("dataroot_target"):
+        message = "a camera is estimated from target photographs, and there are none"
+        found.append((message, "give dataroot_target, or write degradation: bicubic"))
+    if opt.get("dataroot_lq"):
+        message = "a camera takes LR images that are made, and dataroot_lq gives others"
+        found.append((message, "remove dataroot_lq, or write degradation: bicubic"))
+    return found
 
 
 def _version(images: ImageSource) -> tuple[Hashable, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from usrda_plugin.data.unpaired import camera_faults
 from usrda_plugin.data.workers import MORE_SHARED, SHARED, free_shared_memory
 from usrda_plugin.options.components import MODELS, argument_of, find
 from usrda_plugin.options.image_sources import is_ours
@@ -60,15 +61,8 @@ def _check_patch(validation: Validation, keys: tuple[str, ...], gt_size: Any, sc
 
 
 def _check_degradation(validation: Validation, phase: str, dataset: Options) -> None:
-    if dataset.get("degradation") != "camera":
-        return
-    keys = ("datasets", phase, "degradation")
-    if not dataset.get("dataroot_target"):
-        message = "a camera is estimated from target photographs, and there are none"
-        validation.error(keys, message, "give dataroot_target, or write degradation: bicubic")
-    if dataset.get("dataroot_lq"):
-        message = "a camera takes LR images that are made, and dataroot_lq gives others"
-        validation.error(keys, message, "remove dataroot_lq, or write degradation: bicubic", further=True)
+    for message, remedy in camera_faults(dataset) if dataset.get("degradation") == "camera" else ():
+        validation.error(("datasets", phase, "degradation"), message, remedy, further=True)
 
 
 def _check_normalisation(validation: Validation, phase: str, dataset: Options) -> None:
