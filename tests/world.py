@@ -23,6 +23,7 @@ from usrda_plugin.method import (
     frozen,
     with_pseudo_labels,
 )
+from usrda_plugin.method.extensions import EXTENSIONS
 from usrda_plugin.method.terms import real_answers
 
 BOTH = Needs.of("y_ss", "x_tt", "y_sts", "y_tt")
@@ -100,7 +101,8 @@ class World:
             "y": USRDADiscriminator(3, num_feat=4, num_down=1).double(),
         }
         criteria = Criteria(l1, TinyPerceptual().double(), least_squares, undecided, l1, least_squares, l1)
-        self.criteria = criteria._replace(hr=least_squares, con=l1, tea=l1)._replace(**VARIATIONS[variation])
+        own = {**dict.fromkeys(EXTENSIONS, l1), "hr": least_squares}
+        self.criteria = criteria._replace(**own)._replace(**VARIATIONS[variation])
         self.batch = Batch(*(torch.rand(2, 3, size, size, dtype=torch.double) for size in (8, 16, 8)))
         self.critics["h"] = USRDADiscriminator(3, num_feat=4, num_down=1, view="luma_high").double()
         self.teacher = copy.deepcopy(self.net)
