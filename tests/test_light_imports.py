@@ -114,7 +114,7 @@ def test_each_package_that_imports_basicsr_mends_it_first() -> None:
             for statement in (
                 "from usrda_plugin.inference import Upscaler",
                 "from usrda_plugin.data import make_lmdb",
-                "from usrda_plugin.archs.critic import USRDADiscriminator",
+                "from usrda_plugin.archs.networks import USRDADiscriminator",
                 "from usrda_plugin.losses import find_vgg_weights",
                 "from usrda_plugin.metrics import niqe",
                 "from usrda_plugin.monitoring.monitor import Monitor",
