@@ -39,10 +39,14 @@ def detached_image(ctx):
     return ctx.criteria.sty(ctx.critics.t(ctx.tensors.x_st.detach()), True).requires_grad_()
 
 
-def judge_without_detach(ctx):
-    critic, criterion = ctx.critics.t, ctx.criteria.sty
-    real, fake = critic(ctx.batch.x_t), critic(ctx.tensors.x_st)
+def without_detach(critic, criterion, image, fake_image):
+    """A critic's loss that moves what has made the fake."""
+    real, fake = critic(image), critic(fake_image)
     return CriticLoss((criterion(real, True, True) + criterion(fake, False, True)) / 2, real.mean(), fake.mean())
+
+
+def judge_without_detach(ctx):
+    return without_detach(ctx.critics.t, ctx.criteria.sty, ctx.batch.x_t, ctx.tensors.x_st)
 
 
 def judge_with_labels_swapped(ctx):
@@ -148,9 +152,7 @@ def hr_of_y_ss(ctx):
 
 
 def judge_h_without_detach(ctx):
-    critic, criterion = ctx.critics.h, ctx.criteria.hr
-    real, fake = critic(ctx.batch.y_s), critic(ctx.tensors.y_tt)
-    return CriticLoss((criterion(real, True, True) + criterion(fake, False, True)) / 2, real.mean(), fake.mean())
+    return without_detach(ctx.critics.h, ctx.criteria.hr, ctx.batch.y_s, ctx.tensors.y_tt)
 
 
 def judge_h_by_reconstructions(ctx):

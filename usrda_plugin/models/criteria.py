@@ -142,17 +142,17 @@ def weight_of(opt: dict[str, Any] | None, weight_key: str) -> float:
 
 def _missing_of_weighted_cycle(train_opt: dict[str, Any], active: tuple[str, ...]) -> list[MissingRequirement]:
     sty, pixel = train_opt.get("sty_opt") or {}, train_opt.get("pixel_opt")
-    told = []
+    found = []
     if "sty" not in active:
-        told.append(("D_t is to weigh the places of cyc, and no term trains it", "give sty_opt a weight"))
+        found.append(("D_t is to weigh the places of cyc, and no term trains it", "give sty_opt a weight"))
     elif sty.get("gan_type", "lsgan") != "lsgan" or sty.get("type") == "USRDARelativisticLoss":
         message = f"weights are answers between 0 and 1, and by {sty.get('gan_type', sty.get('type'))} D_t gives others"
-        told.append((message, "use lsgan in sty_opt"))
+        found.append((message, "use lsgan in sty_opt"))
     if not weight_of(pixel, "loss_weight"):
-        told.append(("D_t is to weigh pixels, and there is no pixel_opt", "give pixel_opt a weight"))
+        found.append(("D_t is to weigh pixels, and there is no pixel_opt", "give pixel_opt a weight"))
     elif (pixel or {}).get("reduction", "mean") != "mean":
-        told.append(("weighted places are averaged", "leave pixel_opt: reduction at mean"))
-    return [MissingRequirement(("cyc_opt", "weighted_by"), message, remedy) for message, remedy in told]
+        found.append(("weighted places are averaged", "leave pixel_opt: reduction at mean"))
+    return [MissingRequirement(("cyc_opt", "weighted_by"), message, remedy) for message, remedy in found]
 
 
 def _unfit_criteria(train_opt: dict[str, Any], active: tuple[str, ...]) -> list[MissingRequirement]:

@@ -137,6 +137,8 @@ class USRDAModel(SRModel):
             self.performance.compile_blocks(network)
         self.net_g.train()
         self.setup_optimizers()
+        micro_batches = int(train_opt.get("gradient_accumulation_steps") or 1)
+        self.harness = TrainingHarness(self.stepper, self.trained_players(), micro_batches)
         self.setup_schedulers()
         self.monitor = Monitor.of(self.opt, self.device)
 
@@ -225,9 +227,6 @@ class USRDAModel(SRModel):
                 optimizer = self.get_optimizer(opt.pop("type"), parameters, **opt)
                 setattr(self, f"optimizer_{name}", optimizer)
                 self.optimizers.append(optimizer)
-        self.harness = TrainingHarness(
-            self.stepper, self.trained_players(), int(self.opt["train"].get("gradient_accumulation_steps") or 1)
-        )
 
     def trained_players(self) -> dict[Player, Trained]:
         """Who takes steps: the generator, and the critics where there are some."""

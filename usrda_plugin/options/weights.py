@@ -28,7 +28,6 @@ from usrda_plugin.weights import (
     UnreadableFileError,
     find_file,
     fit,
-    fit_loosely,
     read_tensors,
     shown_path,
 )
@@ -93,12 +92,8 @@ def _check_file(
         return
     path = validation.block("path")
     param_key = path.get(f"param_key_{name}", "params")
-    loosely = path.get(f"strict_load_{name}") is False and not part
     try:
-        if loosely:
-            fit_loosely(network, content, param_key)
-        else:
-            fit(network, content, param_key, part)
+        fit(network, content, param_key, part, strict=path.get(f"strict_load_{name}") is not False)
     except MisfitError as misfit:
         remedy = misfit.remedy or f"give a file of network_{name}, or change network_{name}"
         validation.error(("path", key), f"{shown_path(file)}: {misfit.fault}", remedy)

@@ -1,7 +1,7 @@
 """Files of weights and of training states: read safely, told apart by content, fitted to a network."""
 
 from usrda_plugin.weights.choosing import Chosen, choose
-from usrda_plugin.weights.fitting import Fit, fit, fit_loosely, fit_parts, load
+from usrda_plugin.weights.fitting import Fit, fit, fit_parts, load
 from usrda_plugin.weights.layouts import PARTS
 from usrda_plugin.weights.limits import tensors_in
 from usrda_plugin.weights.messages import MisfitError, quoted, shown, shown_path, some
@@ -19,7 +19,6 @@ __all__ = [
     "choose",
     "find_file",
     "fit",
-    "fit_loosely",
     "fit_parts",
     "load",
     "quoted",

@@ -48,7 +48,7 @@ def fit(
     Raises MisfitError where they do not fit, or none does; ValueError where the network itself refuses them.
     """
     if not strict and part is None:
-        return fit_loosely(network, content, param_key)
+        return _fit_loosely(network, content, param_key)
     if isinstance(network, FitsWeights):
         return Fit(network.fit_weights(content, param_key, part), "")
     return Fit(fit_parts(network.state_dict(), content, param_key, None, type(network).__name__), "")
@@ -59,7 +59,7 @@ def fit_parts(own: Own, content: Mapping[str, Any], param_key: str | None, part:
     return _strictly(_best(content, param_key, own, part), own, what)
 
 
-def fit_loosely(network: nn.Module, content: Mapping[str, Any], param_key: str | None) -> Fit:
+def _fit_loosely(network: nn.Module, content: Mapping[str, Any], param_key: str | None) -> Fit:
     """Those of the weights that fit, by name and shape. Raises MisfitError where none does."""
     own = network.state_dict()
     found, misfit = _best(content, param_key, own, None)
