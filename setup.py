@@ -29,9 +29,12 @@ setup(
         "pydantic>=2.7,<3",
         "Pillow>=11.3",
         "PyYAML>=6.0",
+        "Jinja2>=3.1",
+        "matplotlib>=3.8",
         "rich>=13",
         "rich-argparse>=1.4",
         "safetensors>=0.4.3",
+        "scikit-image>=0.22",
         "torchmetrics>=1.4,<2",
     ],
     extras_require={

@@ -17,6 +17,8 @@ ROOT = PACKAGE.name
 FLOORS = (
     {"__main__"},
     {"cli"},
+    {"adaptation"},
+    {"evaluation", "reports"},
     {"training"},
     {"options", "inference"},
     {"compat"},
