@@ -47,6 +47,15 @@ def test_a_meta_info_file_chooses_and_orders_images_and_reaches_subfolders(
     np.testing.assert_array_equal(source.read(0), noise(8, 8, 2))
 
 
+
+def test_a_line_of_a_list_may_be_a_name_with_spaces_or_one_with_more_behind_it(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    for name in ("IMG 1.png", "b.png", "more/c d.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "list.txt").write_text("IMG 1.png\nb.png (8,8,3) 1\nmore/c d.png\n")
+    assert ImageSource.open(tmp_path, tmp_path / "list.txt").entries == ["IMG 1.png", "b.png", "more/c d.png"]
+
+
 def test_missing_things_are_named(tmp_path: Path, noise_folder: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
         ImageSource.open(tmp_path / "nowhere")

@@ -39,7 +39,7 @@ class ImageSource:
 
     @classmethod
     def open(cls, root: str | Path, meta_info: str | Path | None = None, *, keep_decoded: bool = False) -> ImageSource:
-        """List the images of ``root``: those that the meta-info file names by the first word of each line, or all.
+        """List the images of ``root``: all, or those that the lines of the meta-info file begin with.
 
         Raises FileNotFoundError for a missing root, list or listed image; ValueError where there is no image at all.
         """
@@ -47,7 +47,7 @@ class ImageSource:
         entries = store.entries()
         if meta_info is not None:
             lines = read_lines(meta_info)
-            entries = [store.entry(listed_name(line)) for line in lines]
+            entries = [_listed_entry(store, line) for line in lines]
             missing = {line: entry for line, entry in zip(lines, entries, strict=True) if not store.has(entry)}
             _refuse_missing([*missing.values()], f"that {meta_info} lists", store, lines=[*missing])
         if not entries:
@@ -110,6 +110,12 @@ class ImageSource:
         """Return (height, width) of an image, from its header where that suffices. Raises as ``read`` does."""
         with self.store.open(self.entries[index]) as file:
             return upright_size(file, self.path(index))
+
+
+def _listed_entry(store: ImageStore, line: str) -> str:
+    """The entry that a line of a meta-info file names: the whole line where that is an image, else its first word."""
+    whole = store.entry(line.strip())
+    return whole if store.has(whole) else store.entry(listed_name(line))
 
 
 def partner_stems(stem: str, template: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from usrda_plugin.choices import Precision
 from usrda_plugin.data.pictures import Picture, read_picture, write_picture
 from usrda_plugin.inference.batch_runner import Failure, ProgressCallbacks, Report, upscale_files
+from usrda_plugin.inference.files import Upscaled, upscale
 from usrda_plugin.inference.inputs import InputImage, Listing, list_images
 from usrda_plugin.inference.memory import keep_freed_memory
 from usrda_plugin.inference.model_info import ModelInfo, measure_model, receptive_radius
@@ -29,6 +30,7 @@ __all__ = [
     "Size",
     "Tile",
     "Tiling",
+    "Upscaled",
     "Upscaler",
     "exclude_outputs",
     "keep_freed_memory",
@@ -39,6 +41,7 @@ __all__ = [
     "read_picture",
     "receptive_radius",
     "super_resolve",
+    "upscale",
     "upscale_files",
     "upscale_picture",
     "write_picture",
