@@ -56,7 +56,7 @@ def find_copies(seen: Sequence[Sighting]) -> list[Copy]:
 
 
 def _difference_hashes(small: np.ndarray, side: int) -> np.ndarray:
-    """Tell, of gray pictures (n, 64, 64), where it gets lighter to the right: (n, side * side) of -1 and 1."""
+    """Tell, of gray pictures (n, 32, 32), where it gets lighter to the right: (n, side * side) of -1 and 1."""
     shrunk = [cv2.resize(one, (side + 1, side), interpolation=cv2.INTER_AREA) for one in small]
     return np.stack([np.where(one[:, 1:] > one[:, :-1], 1, -1).ravel() for one in shrunk]).astype(np.float32)
 

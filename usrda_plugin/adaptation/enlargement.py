@@ -19,7 +19,7 @@ LEAST = 96
 """Pixels a side below which there is too little to tell by."""
 PEAK = 6.0
 """How much a peak stands above the median of the spectrum, along rows and along columns; chance makes 3."""
-ABOVE_BLOCKS = 2.5
+ABOVE_BLOCKS = 1.5
 """How much it stands above the peaks of JPEG's blocks, where it is a multiple of theirs."""
 EMPTY = -6.0
 """Decibels: the finest detail against the coarse, both times the square of the frequency; natural pictures keep it."""
@@ -78,7 +78,7 @@ def _strength(peaks: np.ndarray, frequency: float) -> float:
     orders = slice(None, None, 2) if frequency == 0.5 else slice(None)
     found = _at(peaks, frequency)[orders]
     if frequency in (0.25, 0.5):
-        blocks = np.max([_at(peaks, block) for block in _BLOCKS], axis=0)[orders]
+        blocks = max(_at(peaks, block).max() for block in _BLOCKS)
         found = np.where(found > ABOVE_BLOCKS * blocks, found, 0)
     return float(found.max())
 

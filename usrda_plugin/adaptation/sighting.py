@@ -15,7 +15,7 @@ from PIL import ExifTags, Image
 from usrda_plugin.adaptation.enlargement import luma, repeated_period
 from usrda_plugin.data.pictures import decode_picture
 
-SIDE = 64
+SIDE = 32
 """Side of the small picture by which copies are known: whatever their size, they are the same there."""
 EVEN = 1.5
 """Standard deviation, in 8-bit levels, of the small picture below which it shows nothing; noise is averaged out."""
@@ -33,7 +33,7 @@ class Taken(NamedTuple):
 
 
 class Sighting(NamedTuple):
-    """A decoded photograph: ``height`` and ``width`` upright; ``digest`` of its levels; ``small`` (64, 64) of gray.
+    """A decoded photograph: ``height`` and ``width`` upright; ``digest`` of its levels; ``small`` (32, 32) of gray.
 
     ``period``: after how many pixels it repeats a pattern of enlarging, or None.
     """
