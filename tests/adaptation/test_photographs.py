@@ -63,8 +63,9 @@ def test_each_photograph_is_left_out_for_its_own_reason(tmp_path: Path, save: Sa
     found = survey(tmp_path, least_side=LEAST)
     expected = {
         "cut.jpg": "unreadable", "text.jpg": "unreadable", "empty.png": "unreadable", "small.png": "small",
-        "black.png": "even", "twice.png": "enlarged", "zcopy.jpg": "copy", "raw.NEF": "raw",
-        "phone.heic": "raw", "film.mov": "film", "notes.txt": "format", "._good.jpg": "hidden", ".hidden": "hidden", "@eaDir/good.jpg": "hidden",
+        "black.png": "even", "twice.png": "enlarged", "zcopy.jpg": "copy", "raw.NEF": "raw", "phone.heic": "raw",
+        "film.mov": "film", "notes.txt": "format", "._good.jpg": "hidden", ".hidden": "hidden",
+        "@eaDir/good.jpg": "hidden",
     }  # fmt: skip
     assert kinds(found) == expected
     assert names(found) == ["good.jpg"]

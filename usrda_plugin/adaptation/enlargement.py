@@ -17,15 +17,17 @@ SQUARE = 1024
 """Side, in pixels, of the middle of a picture that is looked at."""
 LEAST = 96
 """Pixels a side below which there is too little to tell by."""
-PEAK = 6.0
-"""How much a peak stands above the median of the spectrum, along rows and along columns; chance makes 3."""
+RULES = ((6.0, False, -17.5), (12.0, True, -6.0), (25.0, True, np.inf))
+"""How much a peak stands above the median of the spectrum; whether that is of 360 pixels a side and grows with them;
+and the decibels that fine detail must be below. Chance makes 3; a picture that was shrunk makes 20 of 360 pixels, one
+that was soft before it was shrunk 12, with detail above -16.
+"""
 ABOVE_BLOCKS = 1.5
 """How much it stands above the peaks of JPEG's blocks, where it is a multiple of theirs."""
-EMPTY = -6.0
-"""Decibels: the finest detail against the coarse, both times the square of the frequency; natural pictures keep it."""
 REPEATED = 0.25, 8
 """Part of the neighbouring rows that are equal where nearest neighbours were taken, and the longest such run."""
 
+_RULED = 360  # pixels a side
 _ORDERS = (1, 2, 3)
 _PERIODS = (2.0, 2.5, 3.0, 4.0)
 _BLOCKS = (1 / 8, 3 / 8)
@@ -57,10 +59,15 @@ def repeated_period(colour: np.ndarray) -> float | None:
     peaks = np.min([[_spectrum(one, order) for order in _ORDERS] for one in both], axis=0)
     strengths = [_strength(peaks, 1 / period) for period in _PERIODS]
     best = int(np.argmax(strengths))
-    if strengths[best] < PEAK:
+    least = min(strength for strength, _, _ in RULES)
+    if strengths[best] <= least:
         return None
-    is_found = all(_is_repeated(one) for one in both) or all(_fine_detail(one) < EMPTY for one in both)
-    return _PERIODS[best] if is_found else None
+    growth = max(1.0, float(np.sqrt(rows.size)) / _RULED)
+    detail = max(_fine_detail(one) for one in both)
+    is_found = any(
+        strengths[best] > strength * (growth if grows else 1) and detail < most for strength, grows, most in RULES
+    )
+    return _PERIODS[best] if is_found or all(_is_repeated(one) for one in both) else None
 
 
 def _spectrum(rows: np.ndarray, order: int) -> np.ndarray:
@@ -90,7 +97,10 @@ def _at(peaks: np.ndarray, frequency: float) -> np.ndarray:
 
 
 def _fine_detail(rows: np.ndarray) -> float:
-    """Power of the finest detail along rows against the coarse, each times its frequency squared, in decibels."""
+    """Power of the finest detail along rows against the coarse, in decibels, each times its frequency squared.
+
+    Natural pictures keep it nearly the same at all frequencies.
+    """
     length = min(_LENGTH, rows.shape[1] // 2 * 2)
     window = _WINDOW if length == _LENGTH else np.hanning(length + 1)[:-1].astype(np.float32)
     pieces = [rows[:, start : start + length] for start in range(0, rows.shape[1] - length + 1, length // 2)]
