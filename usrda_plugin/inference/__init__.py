@@ -6,7 +6,7 @@ from usrda_plugin.choices import Precision
 from usrda_plugin.data.pictures import Picture, read_picture, write_picture
 from usrda_plugin.inference.batch_runner import Failure, ProgressCallbacks, Report, upscale_files
 from usrda_plugin.inference.files import Upscaled, upscale
-from usrda_plugin.inference.inputs import InputImage, Listing, list_images
+from usrda_plugin.inference.inputs import InputImage, Listing, list_images, look_into
 from usrda_plugin.inference.memory import keep_freed_memory
 from usrda_plugin.inference.model_info import ModelInfo, measure_model, receptive_radius
 from usrda_plugin.inference.outputs import Existing, Job, Naming, Plan, exclude_outputs, plan_jobs
@@ -35,6 +35,7 @@ __all__ = [
     "exclude_outputs",
     "keep_freed_memory",
     "list_images",
+    "look_into",
     "measure_model",
     "plan_grid",
     "plan_jobs",

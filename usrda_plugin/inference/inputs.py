@@ -99,23 +99,32 @@ def describe_kind(file: Path) -> str:
 
 
 def _list(place: str, *, recursive: bool) -> Listing:
+    listing = look_into(place, recursive=recursive)
+    if not (listing.images or listing.faults):
+        is_pattern = not Path(place).exists()
+        what = "that match this pattern, in which capital and small letters differ" if is_pattern else "in this folder"
+        beside = f"; left out: {', '.join(listing.reasons())}" if listing.left_out else ""
+        raise ValueError(f"{place}: expected images ({', '.join(IMAGE_SUFFIXES)}), found none {what}{beside}")
+    return listing
+
+
+def look_into(place: str, *, recursive: bool = False) -> Listing:
+    """What one file, folder or pattern holds, its images in order; there may be none.
+
+    Raises FileNotFoundError where there is no such place, ValueError where it has no name.
+    """
     if not place:
         raise ValueError("expected an image, a folder or a pattern as --input, found an empty name")
     path = Path(place)
     if path.is_dir():
         listing = _tree(path) if recursive else _folder(path)
-        what = "in this folder"
     elif path.exists():
         listing = Listing()
         listing.add(InputImage(path, Path(path.name), "file"))  # whatever its name is; reading will show
     elif glob.has_magic(place):
         listing = _pattern(place)
-        what = "that match this pattern, in which capital and small letters differ"
     else:
         raise FileNotFoundError(f"{place}: expected an image, a folder or a pattern, found nothing of that name")
-    if not (listing.images or listing.faults):
-        beside = f"; left out: {', '.join(listing.reasons())}" if listing.left_out else ""
-        raise ValueError(f"{place}: expected images ({', '.join(IMAGE_SUFFIXES)}), found none {what}{beside}")
     listing.images.sort()
     return listing
 
