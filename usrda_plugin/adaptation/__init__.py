@@ -1,0 +1,1 @@
+"""One command: from photographs to an adapted network and its report."""
