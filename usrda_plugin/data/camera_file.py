@@ -76,7 +76,7 @@ def read(file: Path) -> CameraFile:
     if not file.exists():
         raise FileNotFoundError(f"{file}: expected a camera's file, found nothing of that name; {GET_AGAIN}")
     if not file.is_file():
-        raise CameraFileError(f"{file}: expected a camera's file, found none but a folder or a device", GET_AGAIN)
+        raise CameraFileError(f"{file}: expected a camera's file, found a folder or a device")
     with file.open("rb") as handle:
         content = handle.read(LARGEST + 1)
     if len(content) > LARGEST:

@@ -54,7 +54,6 @@ TABLE = (
     Row("datasets:train:name", "applied", "nothing else changes"),
     Row("datasets:train:batch_size_per_gpu", "reported", "the stream goes on at the next sample that was not used"),
     Row("datasets:train:seed", "reported", SAME_SAMPLES),
-    Row("datasets:train:degradation", "reported", "samples go on at the same number; LR images are made as it says"),
     Row("datasets:train:dataroot*", "reported", SAME_IMAGES),
     Row("datasets:train:io_backend", "reported", SAME_IMAGES),
     Row("datasets:train:meta_info*", "reported", SAME_IMAGES),
