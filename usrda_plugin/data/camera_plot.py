@@ -75,11 +75,14 @@ def _draw_kernel(axes: Axes, camera: Camera) -> None:
 
 
 def _draw_noise(axes: Axes, camera: Camera) -> None:
-    shades = np.concatenate([np.full((STRIP, STRIP * len(GRAYS), 3), shade) for shade in GRAYS])
-    noise = camera.noise * _normal()
-    axes.imshow((shades + noise).clip(0, 1), interpolation="nearest")
-    axes.set_title(f"Noise: {255 * camera.noise:.1f} of 255 levels, on three grays")
-    axes.set_xlabel(f"{STRIP * len(GRAYS)} x {STRIP * len(GRAYS)} LR pixels")
+    """Three grays with the camera's noise: at the left as it is, at the right five times as strong."""
+    side = STRIP * len(GRAYS)
+    shades = np.repeat(GRAYS, STRIP)[:, None, None]
+    times = np.where(np.arange(side) < side // 2, 1, 5)[None, :, None]
+    axes.imshow((shades + times * camera.noise * _normal()).clip(0, 1), interpolation="nearest")
+    axes.axvline(side / 2 - 0.5, color="white", linewidth=1)
+    axes.set_title(f"Noise: {255 * camera.noise:.1f} of 255 levels")
+    axes.set_xlabel(f"on three grays, {side} LR pixels wide\n(left: as it is; right: five times as strong)")
     axes.set_xticks([])
     axes.set_yticks([])
 
