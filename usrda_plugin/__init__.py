@@ -15,6 +15,7 @@ _PUBLIC = {
     "USRDANet": "archs",
     "USRDADiscriminator": "archs",
     "USRDABicubic": "archs",
+    "Camera": "data",
     "USRDADataset": "data",
     "USRDASourceDataset": "data",
     "USRDAAlignLoss": "losses",

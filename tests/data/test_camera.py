@@ -413,7 +413,7 @@ def test_without_a_target_or_with_given_lr_images_there_is_no_camera(opt: dict[s
         USRDADataset(alone)
     with pytest.raises(ValueError, match=r"degradation: .*; remove dataroot_lq, or write degradation: bicubic"):
         USRDADataset({**opt, "dataroot_lq": opt["dataroot_gt"], "scale": 1})
-    with pytest.raises(ValueError, match="degradation must be bicubic or camera, found 'blur'"):
+    with pytest.raises(ValueError, match=r"must be bicubic, camera or a camera's file \(\.json\), found 'blur'"):
         USRDADataset({**opt, "degradation": "blur"})
 
 

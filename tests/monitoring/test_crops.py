@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from usrda_plugin.data import USRDADataset, bicubic_downsample, make_lmdb, sample_rng, unpaired
+from usrda_plugin.data import USRDADataset, bicubic_downsample, camera_estimation, make_lmdb, sample_rng
 from usrda_plugin.data.camera import estimate_camera
 from usrda_plugin.monitoring.measurement import evenly_spaced, fixed_crops
 
@@ -82,7 +82,9 @@ def test_with_a_camera_source_crops_are_taken_by_that_of_the_training(tmp_path: 
 
 def test_a_camera_is_estimated_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
-    monkeypatch.setattr(unpaired, "estimate_camera", lambda *seen: found.append(estimate_camera(*seen)) or found[-1])
+    monkeypatch.setattr(
+        camera_estimation, "estimate_camera", lambda *seen: found.append(estimate_camera(*seen)) or found[-1]
+    )
     opt = options(write(tmp_path / "hr", (200, 180)), write(tmp_path / "lr", (90, 80)), degradation="camera")
     trained = USRDADataset({**opt, "gt_size": 64})
     fixed_crops(opt, images=1, size=64)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from usrda_plugin import data
+from usrda_plugin.data import Camera
 from usrda_plugin.options import OptionError
 from usrda_plugin.options import images as images_module
 
@@ -148,11 +149,68 @@ def test_a_camera_without_target_photographs_or_with_given_lr_images_is_told(
     assert (fault.key, fault.remedy) == ("datasets.train.degradation", "did you mean 'camera'?")
 
 
-def test_a_data_set_without_a_target_domain_knows_no_degradation(paired: Options, faults: Faults) -> None:
+def test_a_data_set_without_a_target_domain_has_no_camera_to_estimate(paired: Options, faults: Faults) -> None:
     train = paired["datasets"]["train"]
     train |= {"type": "USRDASourceDataset", "degradation": "camera"}
     [fault] = [fault for fault in faults(paired) if fault.key == "datasets.train.degradation"]
-    assert fault.remedy.startswith("remove it")
+    assert fault.message == "expected bicubic or a camera's file (.json), found 'camera'"
+
+
+@pytest.fixture
+def camera_file(tmp_path: Path) -> Path:
+    """The file of a camera that changes nothing."""
+    file = tmp_path / "camera.json"
+    Camera(np.pad(np.ones((1, 1), np.float32), 7), 0.0).save(file)
+    return file
+
+
+def test_the_file_of_a_camera_needs_neither_a_target_nor_room_for_an_estimate(
+    unpaired: Options, paired: Options, camera_file: Path, load: Callable[..., Options]
+) -> None:
+    """The images here are smaller than an estimate would ask for."""
+    option = f"datasets:train:degradation={camera_file}"
+    assert load(unpaired, option)["datasets"]["train"]["degradation"] == str(camera_file)
+    train = paired["datasets"]["train"]
+    del train["dataroot_lq"]
+    train |= {"type": "USRDASourceDataset"}
+    load(paired, option)
+
+
+def test_a_camera_in_the_home_folder_is_found_there(
+    unpaired: Options, camera_file: Path, load: Callable[..., Options], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(camera_file.parent))
+    loaded = load(unpaired, "datasets:train:degradation=~/camera.json")
+    assert loaded["datasets"]["train"]["degradation"] == str(camera_file)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message", "remedy"),
+    [
+        (lambda file: file.unlink(), "camera.json: expected a camera's file, found nothing of that name", "estimate"),
+        (lambda file: file.write_text("{"), "camera.json: expected JSON, found other content", "estimate"),
+        (lambda file: file.write_text('{"format": "usrda-camera", "version": 2}'), "expected 1, found 2", "update"),
+    ],
+    ids=["missing", "damaged", "newer"],
+)
+@pytest.mark.parametrize("kind", ["USRDADataset", "USRDASourceDataset"])
+def test_the_option_names_a_camera_that_is_none(
+    spoil: Callable[[Path], Any], message: str, remedy: str, kind: str,
+    unpaired: Options, camera_file: Path, faults: Faults,
+) -> None:  # fmt: skip
+    spoil(camera_file)
+    found = faults(unpaired, f"datasets:train:degradation={camera_file}", f"datasets:train:type={kind}")
+    [fault] = [fault for fault in found if fault.key == "datasets.train.degradation"]
+    assert message in fault.message
+    assert remedy in fault.remedy
+
+
+def test_given_lr_images_leave_the_file_of_a_camera_nothing_to_do(
+    unpaired: Options, pictures: Path, camera_file: Path, faults: Faults
+) -> None:
+    overrides = (f"datasets:train:degradation={camera_file}", f"datasets:train:dataroot_lq={pictures / 'lr'}")
+    [fault] = [fault for fault in faults(unpaired, *overrides) if fault.key == "datasets.train.degradation"]
+    assert fault.remedy == "remove dataroot_lq, or write degradation: bicubic"
 
 
 def test_images_to_validate_on_may_be_of_any_size(unpaired: Options, load: Callable[..., Options]) -> None:

@@ -10,16 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from usrda_plugin.data import camera_file
+from usrda_plugin.weights.writing import write_text
+
 PATCH = 32
 """Side, in LR pixels, of the patches whose spectra are taken."""
 PHOTOGRAPHS, PATCHES_OF_EACH = 256, 32
 """How many photographs are looked at, evenly spaced in the order of their names, and at how many places."""
-REACH = 7
+REACH = camera_file.SIDE // 2
 """LR pixels that the kernel looks to each side."""
 BANDS = PATCH // 2 + 1
 """Radial frequency bands, from 0 to the Nyquist frequency; what lies in the corners beyond belongs to the last."""
@@ -39,6 +43,17 @@ Drawer = Callable[[np.random.Generator, int], Sequence[np.ndarray]]
 """From a random generator and a photograph's number to patches of it, (32, 32, 3) RGB in [0, 1]."""
 
 
+class Origin(NamedTuple):
+    """What a camera was estimated from: at which scale, and how many photographs of each domain were looked at.
+
+    None: that is not known, as of a camera whose file was written by hand.
+    """
+
+    scale: int | None = None
+    photographs: int | None = None
+    source_photographs: int | None = None
+
+
 class Camera(NamedTuple):
     """What makes a bicubic LR image look like the target's: its kernel, then its noise.
 
@@ -47,6 +62,29 @@ class Camera(NamedTuple):
 
     kernel: np.ndarray
     noise: float
+    origin: Origin = Origin()
+
+    @classmethod
+    def load(cls, file: str | Path) -> Camera:
+        """Read a camera from the JSON that ``save`` writes.
+
+        Raises FileNotFoundError where there is none, CameraFileError (a ValueError) where it is no whole camera.
+        """
+        fields = camera_file.read(Path(file))
+        origin = Origin(fields.scale, fields.photographs, fields.source_photographs)
+        return cls(np.array(fields.kernel, np.float32), fields.noise, origin)
+
+    def save(self, file: str | Path) -> None:
+        """Write the camera as JSON, 3 kB, in the place of what is there; ``load`` gives it back to its last bit.
+
+        Raises SaveError (an OSError).
+        """
+        write_text(Path(file), self.as_json())
+
+    def as_json(self) -> str:
+        """What ``save`` writes."""
+        fields = {"about": self.describe(), **self.origin._asdict(), "noise": float(self.noise)}
+        return camera_file.written(fields, self.kernel)
 
     def degrade(self, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         """Blur an image, HWC RGB in [0, 1], and add noise; float32, 7 pixels less on each side, clipped to [0, 1]."""
@@ -55,9 +93,18 @@ class Camera(NamedTuple):
         clipped: np.ndarray = noisy.clip(0, 1)
         return clipped
 
+    def degrade_whole(self, rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+        """As ``degrade``, but without loss at the sides: the kernel sees the mirrored image beyond them."""
+        return self.degrade(rng, np.pad(image, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="symmetric"))
+
+    def response(self, steps: int = PATCH) -> np.ndarray:
+        """How much of the contrast is kept at 0, 1/steps, ... 1/2 cycles per LR pixel along a line, (steps/2 + 1,)."""
+        kept: np.ndarray = np.abs(np.fft.rfft(self.kernel.sum(0), steps))
+        return kept
+
     def describe(self) -> str:
         """Say it in a line: how much of the contrast each frequency keeps, and the noise in 8-bit levels."""
-        across = np.abs(np.fft.rfft(self.kernel.sum(0), PATCH))
+        across = self.response()
         kept = ", ".join(f"{across[band]:.2f} at {band / PATCH}" for band in (4, 8, 12))
         return f"contrast kept {kept} cycles per LR pixel; noise {255 * self.noise:.1f} levels"
 

@@ -19,7 +19,7 @@ from usrda_plugin.data.patches import (
     small_or_unreadable,
 )
 from usrda_plugin.data.pictures import as_8_bit, as_unit
-from usrda_plugin.data.resize import bicubic_inside, kernel_reach
+from usrda_plugin.data.resize import bicubic_downsample, bicubic_inside, kernel_reach
 
 
 class Pair(NamedTuple):
@@ -54,6 +54,7 @@ class SyntheticPairs:
     def __init__(self, gt: ImageSource, gt_size: int, scale: int, *, quantize: bool) -> None:
         self.gt, self.gt_size, self.scale, self.quantize = gt, gt_size, scale, quantize
         self.camera: Camera | None = None
+        self.room = 0  # HR pixels that a side must have for the estimate of the camera, if it was estimated
 
     def draw(self, rng: np.random.Generator, index: int) -> Pair:
         """Draw a place on the HR grid. Raises ValueError that names an image smaller than a patch."""
@@ -68,7 +69,7 @@ class SyntheticPairs:
         lq = self._shrunk(surroundings)
         if self.camera:
             lq = self.camera.degrade(rng.spawn(1)[0], lq)
-            lq = as_unit(np.rint(lq * 255).astype(np.uint8)) if self.quantize else lq
+            lq = as_unit(_rounded(lq)) if self.quantize else lq
         return Pair(lq, as_unit(gt))
 
     def samples(self, rng: np.random.Generator, index: int) -> list[np.ndarray]:
@@ -88,8 +89,7 @@ class SyntheticPairs:
 
     def faults(self) -> list[str]:
         """Describe each image that is unreadable or smaller than a patch."""
-        for_camera = room_for_camera(self.scale) if self.camera else 0
-        return small_or_unreadable(self.gt, *least_side(self.gt_size, for_camera))
+        return small_or_unreadable(self.gt, *least_side(self.gt_size, self.room))
 
 
 class PairedFiles:
@@ -129,6 +129,22 @@ class PairedFiles:
             f"{self.gt.path(index)} is {gt[0]}x{gt[1]} (height x width), so at scale {self.scale} its LR image must be "
             f"{gt[0] // self.scale}x{gt[1] // self.scale}; {self.lq.path(index)} is {lq[0]}x{lq[1]}"
         )
+
+
+def taken_by(camera: Camera, photograph: np.ndarray, scale: int, rng: np.random.Generator) -> np.ndarray:
+    """Make the LR image of a whole HR photograph as SyntheticPairs makes it of a patch, by a camera, in 8 bits.
+
+    ``photograph`` is HWC RGB of 8 or 16 bits, whose remainder below the scale, at the right and the bottom, is cut off;
+    the result (H // scale, W // scale, 3) uint8. At its sides both kernels see the mirrored image.
+    """
+    height, width = (length - length % scale for length in photograph.shape[:2])
+    bicubic = bicubic_downsample(as_8_bit(photograph[:height, :width]), scale)
+    return _rounded(camera.degrade_whole(rng, as_unit(bicubic)))
+
+
+def _rounded(image: np.ndarray) -> np.ndarray:
+    """8-bit levels of an image in [0, 1]."""
+    return np.rint(image * 255).astype(np.uint8)
 
 
 def places(images: ImageSource, rng: np.random.Generator, index: int, size: int) -> list[np.ndarray]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,19 +13,25 @@ from basicsr.utils.registry import DATASET_REGISTRY
 from torch.utils.data import Dataset
 
 from usrda_plugin.data.backends import is_lmdb
-from usrda_plugin.data.camera import PATCH, Camera, Drawer, estimate_camera, featureless, gather, looked_at
+from usrda_plugin.data.camera import PATCH, Camera, looked_at
+from usrda_plugin.data.camera_estimation import EvenAreasError, estimate_from_images
+from usrda_plugin.data.camera_file import SUFFIX, CameraFileError
 from usrda_plugin.data.images import ImageSource
-from usrda_plugin.data.pairs import PairedFiles, PairSource, SyntheticPairs, places
+from usrda_plugin.data.pairs import PairedFiles, PairSource, SyntheticPairs
 from usrda_plugin.data.patches import (
     least_side,
     random_corner,
     random_pose,
     refuse_small,
+    room_for_camera,
     small_or_unreadable,
     to_tensor,
 )
 from usrda_plugin.data.pictures import as_unit
 from usrda_plugin.data.sampler import sample_rng
+
+ESTIMATED = "camera"
+"""The ``degradation`` by the target's camera, as its photographs show it."""
 
 _last_camera: dict[Hashable, Camera] = {}
 """The camera that this process has estimated last, by all that it was estimated from.
@@ -38,10 +45,13 @@ class USRDASourceDataset(Dataset):
 
     Options: ``scale``; ``gt_size`` (HR pixels); ``dataroot_gt`` (folder or ``*.lmdb``), ``meta_info``; ``dataroot_lq``
     with ``filename_tmpl`` for given LR images, which are else made by antialiased bicubic and rounded to 8 bits
-    (``quantize``, true); ``use_hflip``, ``use_rot`` (true); ``seed`` (0); ``cache_in_memory`` (false): each process
+    (``quantize``, true), and, where ``degradation`` ("bicubic") names the file of a camera, have its blur and noise;
+    ``use_hflip``, ``use_rot`` (true); ``seed`` (0); ``cache_in_memory`` (false): each process
     keeps decoded images. Raises ValueError or FileNotFoundError that names the option or the file.
     """
 
+    degradations: ClassVar[tuple[str, ...]] = ("bicubic",)
+    """What ``degradation`` may be beside the file of a camera."""
     draws_by_sample_number = True
     """A sampler may hand this data set any number from 0 upwards: it is a sample's, not an image's."""
 
@@ -53,6 +63,7 @@ class USRDASourceDataset(Dataset):
         self.poses = {"flip": opt.get("use_hflip", True), "turn": opt.get("use_rot", True)}
         self.source = _open(opt, "dataroot_gt", "meta_info")
         self.pairs = self._pairs(opt)
+        self._use_degradation(opt)
 
     def __len__(self) -> int:
         """Count the source images: BasicSR's measure of an epoch."""
@@ -80,6 +91,19 @@ class USRDASourceDataset(Dataset):
         lq = self.source.partners(opt["dataroot_lq"], opt.get("filename_tmpl") or "{}")
         return PairedFiles(self.source, lq, self.gt_size, self.scale)
 
+    def _use_degradation(self, opt: dict[str, Any]) -> None:
+        degradation = opt.get("degradation") or "bicubic"
+        if not (degradation in self.degradations or is_camera_file(degradation)):
+            known = ", ".join(self.degradations)
+            raise ValueError(f"degradation must be {known} or a camera's file ({SUFFIX}), found {degradation!r}")
+        for message, remedy in camera_faults(opt):
+            raise ValueError(f"degradation: {message}; {remedy}")
+        if is_camera_file(degradation):
+            assert isinstance(self.pairs, SyntheticPairs)
+            self.pairs.camera = Camera.load(degradation)
+            get_root_logger().info(f"Camera of {degradation}: {self.pairs.camera.describe()}.")
+            _tell_other_scale(self.pairs.camera, self.scale)
+
     def _source_sample(self, rng: np.random.Generator) -> dict[str, Any]:
         index = int(rng.integers(len(self.source)))
         pair = self.pairs.draw(rng, index)
@@ -99,22 +123,22 @@ class USRDADataset(USRDASourceDataset):
     """Source pairs ``x_s``, ``y_s`` and, drawn independently, target LR patches ``x_t`` as large as ``x_s``.
 
     CHW RGB in [0, 1], with ``gt_path`` and ``target_path``. Options: those of USRDASourceDataset, and
-    ``dataroot_target`` with ``meta_info_target``; without them samples have no ``x_t``. ``degradation`` ("bicubic"):
-    with "camera" the LR images that are made are taken by the target's camera, as its photographs show it.
+    ``dataroot_target`` with ``meta_info_target``; without them samples have no ``x_t``. ``degradation``:
+    beside those of USRDASourceDataset, with "camera" the LR images that are made are taken by the target's camera, as
+    its photographs show it.
     """
 
-    def __init__(self, opt: dict[str, Any]) -> None:
-        super().__init__(opt)
-        self.target = _open(opt, "dataroot_target", "meta_info_target") if opt.get("dataroot_target") else None
-        degradation = opt.get("degradation") or "bicubic"
-        if degradation not in ("bicubic", "camera"):
-            raise ValueError(f"degradation must be bicubic or camera, found {degradation!r}")
-        if degradation == "camera":
-            self._use_camera(opt)
+    degradations = ("bicubic", ESTIMATED)
 
-    def _use_camera(self, opt: dict[str, Any]) -> None:
-        for message, remedy in camera_faults(opt):
-            raise ValueError(f"degradation: {message}; {remedy}")
+    def __init__(self, opt: dict[str, Any]) -> None:
+        # before all else, since it may show the camera of the source
+        self.target = _open(opt, "dataroot_target", "meta_info_target") if opt.get("dataroot_target") else None
+        super().__init__(opt)
+
+    def _use_degradation(self, opt: dict[str, Any]) -> None:
+        super()._use_degradation(opt)
+        if opt.get("degradation") != ESTIMATED:
+            return
         assert self.target is not None
         assert isinstance(self.pairs, SyntheticPairs)
         shown_by = (self.seed, self.scale, self.pairs.quantize, _version(self.source), _version(self.target))
@@ -123,18 +147,19 @@ class USRDADataset(USRDASourceDataset):
             _last_camera.clear()
             _last_camera[shown_by] = camera
         self.pairs.camera = _last_camera[shown_by]
+        self.pairs.room = room_for_camera(self.scale)
 
     def _estimate_camera(self, pairs: SyntheticPairs, photographs: ImageSource) -> Camera:
-        rng = sample_rng(self.seed, 0).spawn(1)[0]  # a stream of its own, on every rank the same
-        source = _gather_patches("dataroot_gt", self.source, pairs.samples, rng)
-        target = _gather_patches("dataroot_target", photographs, self._target_samples, rng)
-        camera = estimate_camera(target, source)
+        try:
+            camera = estimate_from_images(photographs, pairs, self.seed)
+        except EvenAreasError as error:
+            key = "dataroot_target" if error.images is photographs else "dataroot_gt"
+            raise ValueError(
+                f"{key}: no camera can be estimated from {error.images.store.root}, whose images are even areas; "
+                "correct the root, or write degradation: bicubic"
+            ) from None
         get_root_logger().info(f"Camera of {photographs.store.root}: {camera.describe()}.")
         return camera
-
-    def _target_samples(self, rng: np.random.Generator, index: int) -> list[np.ndarray]:
-        assert self.target is not None
-        return [as_unit(place) for place in places(self.target, rng, index, PATCH)]
 
     def __getitem__(self, sample_number: int) -> dict[str, Any]:
         rng = sample_rng(self.seed, sample_number)
@@ -154,37 +179,51 @@ class USRDADataset(USRDASourceDataset):
         faults = super()._faults()
         if self.target is None:
             return faults
-        has_camera = isinstance(self.pairs, SyntheticPairs) and self.pairs.camera is not None
-        least = least_side(self.gt_size // self.scale, PATCH if has_camera else 0)
+        is_estimated = isinstance(self.pairs, SyntheticPairs) and self.pairs.room > 0
+        least = least_side(self.gt_size // self.scale, PATCH if is_estimated else 0)
         return faults + small_or_unreadable(self.target, *least)
 
 
+def is_camera_file(degradation: Any) -> bool:
+    """Tell whether the option ``degradation`` names the file of a camera, by its ending."""
+    return isinstance(degradation, str) and Path(degradation).suffix == SUFFIX
+
+
 def camera_faults(opt: dict[str, Any]) -> list[tuple[str, str]]:
-    """List what ``degradation: camera`` lacks by the other options of a data set, each with what to do about it."""
-    found = []
-    if not opt.get("dataroot_target"):
+    """List what keeps a camera from taking the LR images that a data set makes, each with what to do about it.
+
+    That is what its option ``degradation`` says and what the other options lack; none where it is bicubic.
+    """
+    degradation, found = opt.get("degradation"), []
+    if degradation == ESTIMATED and not opt.get("dataroot_target"):
         message = "a camera is estimated from target photographs, and there are none"
         found.append((message, "give dataroot_target, or write degradation: bicubic"))
-    if opt.get("dataroot_lq"):
+    if degradation not in (None, "bicubic") and opt.get("dataroot_lq"):
         message = "a camera takes LR images that are made, and dataroot_lq gives others"
         found.append((message, "remove dataroot_lq, or write degradation: bicubic"))
+    if is_camera_file(degradation):
+        try:
+            Camera.load(str(degradation))
+        except CameraFileError as error:
+            found.append((error.message, error.remedy))
+        except OSError as error:
+            message, _, remedy = str(error).partition("; ")
+            found.append((message, remedy or "correct the path"))
     return found
+
+
+def _tell_other_scale(camera: Camera, scale: int) -> None:
+    if camera.origin.scale not in (None, scale):
+        get_root_logger().info(
+            f"It was estimated at scale {camera.origin.scale} and is used at scale {scale}: near, as its kernel counts"
+            " in LR pixels, but an estimate at this scale would be nearer."
+        )
 
 
 def _version(images: ImageSource) -> tuple[Hashable, ...]:
     """What changes when the photographs that show a camera do."""
     shown = [images.entries[index] for index in looked_at(len(images))]
     return str(images.store.root.absolute()), len(images), *((entry, images.store.version(entry)) for entry in shown)
-
-
-def _gather_patches(key: str, images: ImageSource, drawer: Drawer, rng: np.random.Generator) -> np.ndarray:
-    patches = gather(drawer, len(images), rng)
-    if featureless(patches):
-        raise ValueError(
-            f"{key}: no camera can be estimated from {images.store.root}, whose images are even areas; "
-            "correct the root, or write degradation: bicubic"
-        )
-    return patches
 
 
 def _open(opt: dict[str, Any], root: str, meta_info: str) -> ImageSource:

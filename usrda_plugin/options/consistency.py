@@ -61,7 +61,7 @@ def _check_patch(validation: Validation, keys: tuple[str, ...], gt_size: Any, sc
 
 
 def _check_degradation(validation: Validation, phase: str, dataset: Options) -> None:
-    for message, remedy in camera_faults(dataset) if dataset.get("degradation") == "camera" else ():
+    for message, remedy in camera_faults(dataset) if is_ours(dataset) else ():
         validation.error(("datasets", phase, "degradation"), message, remedy, further=True)
 
 

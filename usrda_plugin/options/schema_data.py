@@ -5,10 +5,14 @@ Other classes, of plugins or of BasicSR for clips and faces, may have any keys.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from pydantic import ConfigDict
+from pydantic import AfterValidator, ConfigDict, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
+from usrda_plugin.data.camera_file import SUFFIX
+from usrda_plugin.data.unpaired import ESTIMATED, is_camera_file
 from usrda_plugin.options.fields import (
     Block,
     Chances,
@@ -22,7 +26,31 @@ from usrda_plugin.options.fields import (
     WideRange,
     key,
 )
+from usrda_plugin.options.validation import nearest
 
+
+def _word_or_file(*words: str) -> Callable[[str], str]:
+    """Check that a value is one of these words, or names the file of a camera."""
+
+    def check(value: str) -> str:
+        if value in words or is_camera_file(value):
+            return value
+        told = {"found": repr(value), "remedy": nearest(value, words) or "choose one of them"}
+        expected = f"expected {', '.join(words)} or a camera's file ({SUFFIX}), found {{found}}"
+        raise PydanticCustomError("degradation", expected, told)
+
+    return check
+
+
+OF_FILE = {"type": "string", "pattern": rf"\{SUFFIX}$"}
+Degradation = Annotated[
+    FilePath, AfterValidator(_word_or_file("bicubic")), WithJsonSchema({"anyOf": [{"enum": ["bicubic"]}, OF_FILE]})
+]
+DegradationByTarget = Annotated[
+    FilePath,
+    AfterValidator(_word_or_file("bicubic", ESTIMATED)),
+    WithJsonSchema({"anyOf": [{"enum": ["bicubic", ESTIMATED]}, OF_FILE]}),
+]
 Kernel = Literal["iso", "aniso", "generalized_iso", "generalized_aniso", "plateau_iso", "plateau_aniso"]
 
 
@@ -177,6 +205,10 @@ class USRDASourceDataset(_Augmented):
     dataroot_lq: FilePath | None = key("Source LR images, if given; absent: made by antialiased bicubic downsampling")
     filename_tmpl: Text | None = key("Name of a given LR image from its HR name without ending, e.g. '{}x4'")
     quantize: Flag | None = key("Round the LR images that are made to 8 bits, as a file would have them (default true)")
+    degradation: Degradation | None = key(
+        "How the LR images that are made look: bicubic (the default), or the file of a camera, written by usrda camera "
+        "estimate: then with its blur and noise"
+    )
     cache_in_memory: Flag | None = key("Each loader process keeps the images it has decoded (default false)")
     seed: Whole | None = key("Start of all random draws; absent: manual_seed", ge=0)
 
@@ -190,9 +222,9 @@ class USRDADataset(USRDASourceDataset):
     meta_info_target: FilePath | None = key(
         "Text file that lists target images, one a line, relative to dataroot_target"
     )
-    degradation: Literal["bicubic", "camera"] | None = key(
-        "How source LR images are made: bicubic (the default), or camera: then with the blur and noise that the "
-        "target's photographs show"
+    degradation: DegradationByTarget | None = key(
+        "How source LR images are made: bicubic (the default); camera: with the blur and noise that the target's "
+        "photographs show; or the file of a camera, written by usrda camera estimate: with its blur and noise"
     )
 
 
