@@ -14,8 +14,8 @@ TINY = 1e-9
 def a_distance(source: np.ndarray, target: np.ndarray) -> float:
     """Return 2 (1 - 2 error) of a linear classifier, the proxy A-distance (Ben-David et al., NIPS 2006), in [0, 2].
 
-    ``source`` and ``target`` are (photographs, cells, features). The classifier learns on one half of the photographs of
-    each and is tested on the other, then the other way round; a photograph is whole in one half. The halves are the
+    ``source`` and ``target`` are (photographs, cells, features). The classifier learns on one half of the photographs
+    of each and is tested on the other, then the other way round; a photograph is whole in one half. The halves are the
     first and the last photographs, so that a burst does not lie in both. Of the larger domain as many photographs are
     taken as the smaller has, evenly spaced. nan where one domain has a single photograph.
     """

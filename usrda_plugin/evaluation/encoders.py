@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from basicsr.archs.rrdbnet_arch import RRDBNet
@@ -12,26 +12,43 @@ from usrda_plugin.archs.networks import USRDANet
 from usrda_plugin.archs.parts import ConvEncoder, RRDBEncoder, TrunkEncoder
 from usrda_plugin.errors import SetupError
 from usrda_plugin.evaluation.statistics import CROP
+from usrda_plugin.monitoring.signals import feature_cells
 
-BUDGET = 1e12
-"""Multiplications that the crops of one domain cost at most in the encoder, unless that is less than a crop each."""
+CELL = 16
+"""Side, in pixels of a crop, of a cell of features."""
+SMALLER = 32
+"""Side of the middle of a crop, which large networks see alone."""
+BUDGET = 2e9
+"""Multiplications that the crops of one photograph cost in the encoder, unless that is less than one crop."""
 TRUNK = ("conv_first.", "body.", "conv_body.")
 
 
-class Encoder(NamedTuple):
-    """A network's encoder, which takes crops on its own device; ``cost``: multiplications for one crop."""
+@dataclass(frozen=True)
+class Encoder:
+    """A network's encoder, which shrinks by ``shrink`` and takes crops on its own device.
+
+    ``cost``: multiplications for one pixel of a crop.
+    """
 
     network: nn.Module
+    shrink: int
     cost: float
 
     def __call__(self, crops: Tensor) -> Tensor:
-        """Return the features (B, C, h, w) of crops, one after another, as the memory for one is enough."""
-        device = next(self.network.parameters()).device
-        return torch.cat([self.network(crop.to(device)) for crop in crops.split(1)])
+        """Return mean and deviation of each channel in cells of 16 pixels: (cells, 2 C) of crops (B, 3, 64, 64).
 
-    def crops_of_each(self, photographs: int, most: int) -> int:
-        """Tell how many crops of each photograph to take, at most so many."""
-        return max(1, min(most, int(BUDGET / self.cost / photographs)))
+        Of the crops as many are taken as the time allows, of large networks the middle of the first.
+        """
+        seen = self._affordable(crops).to(next(self.network.parameters()).device)
+        maps = torch.cat([self.network(crop) for crop in seen.split(1)])  # the memory for one is enough
+        return feature_cells(maps, CELL // self.shrink).flatten(0, 1)
+
+    def _affordable(self, crops: Tensor) -> Tensor:
+        count = int(BUDGET / (self.cost * CROP**2))
+        if count:
+            return crops[:count]
+        margin = (CROP - SMALLER) // 2
+        return crops[:1, :, margin:-margin, margin:-margin]
 
 
 def encoder_of(network: nn.Module) -> Encoder:
@@ -48,9 +65,11 @@ def encoder_of(network: nn.Module) -> Encoder:
     first = next(parameter for parameter in encoder.parameters() if parameter.ndim == 4)
     colours = first.shape[1] // encoder.shrink**2
     if colours != 3:
-        raise SetupError(f"expected a network for RGB images, found one for {colours} channels; give other weights, or none")
+        raise SetupError(
+            f"expected a network for RGB images, found one for {colours} channels; give other weights, or none"
+        )
     numbers = sum(parameter.numel() for parameter in encoder.parameters())
-    return Encoder(encoder, numbers * (CROP / encoder.shrink) ** 2)
+    return Encoder(encoder, encoder.shrink, numbers / encoder.shrink**2)
 
 
 def _trunk(network: RRDBNet) -> TrunkEncoder:

@@ -13,11 +13,11 @@ from usrda_plugin.data.sampler import sample_rng
 from usrda_plugin.evaluation.encoders import encoder_of
 from usrda_plugin.evaluation.measures import ROWS, Row
 from usrda_plugin.evaluation.photographs import Looked, Place, gather
-from usrda_plugin.evaluation.statistics import Statistics
+from usrda_plugin.evaluation.statistics import Statistics, joined
 
 FEWEST = 4
 """Photographs of each domain below which chance and intervals are not to be had."""
-COVERED = 0.95
+COVERED = 0.99
 DEVIATIONS = 1.96
 """A normal distribution has 95 % within so many deviations."""
 
@@ -25,7 +25,7 @@ DEVIATIONS = 1.96
 class Measure(NamedTuple):
     """One measure of a gap; ``value`` is None where it is not defined, and 0 where the domains are alike.
 
-    ``interval``: 95 % by drawing the photographs again. ``chance``: the magnitude below which 95 % of the values lie
+    ``interval``: 95 % by drawing the photographs again. ``chance``: the magnitude below which 99 % of the values lie
     where the photographs of both are shuffled, so that there is no gap. Both are None below four photographs of each.
     ``source``, ``target``: what each has by itself, where that is a number. ``span``: least and greatest value.
     """
@@ -61,7 +61,7 @@ class Gap(NamedTuple):
     seed: int
     network: str
     measures: tuple[Measure, ...]
-    spectra: tuple[tuple[float, ...], tuple[float, ...]]
+    spectra: tuple[list[float], list[float]]
 
     def measure(self, name: str) -> Measure:
         """Return the measure of a name. Raises KeyError."""
@@ -70,10 +70,14 @@ class Gap(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold; bounds that are infinite are None."""
         measures = {
-            measure.name: {**measure._asdict(), "span": [_finite(end) for end in measure.span], "differs": measure.differs}
+            measure.name: {
+                **measure._asdict(),
+                "span": [_finite(end) for end in measure.span],
+                "differs": measure.differs,
+            }
             for measure in self.measures
         }
-        spectra = dict(zip(("source", "target"), map(list, self.spectra), strict=True))
+        spectra = dict(zip(("source", "target"), self.spectra, strict=True))
         looked = {"source": self.source._asdict(), "target": self.target._asdict()}
         settings = {"scale": self.scale, "seed": self.seed, "network": self.network or None}
         return {**looked, **settings, "measures": measures, "spectra": spectra}
@@ -82,7 +86,7 @@ class Gap(NamedTuple):
         """Say it in lines for people."""
         lines = [f"source {self.source.describe()}", f"target {self.target.describe()}", ""]
         for measure in self.measures:
-            lines += [f"{measure.title:<36}{figures(measure)}", f"  {measure.sentence}"]
+            lines += [f"{measure.title:<37} {figures(measure)}", f"  {measure.sentence}"]
         return "\n".join([*lines, "", self.verdict()])
 
     def verdict(self) -> str:
@@ -91,14 +95,12 @@ class Gap(NamedTuple):
             return f"What is chance cannot be told: that needs {FEWEST} photographs of each."
         different = [measure.title for measure in self.measures if measure.differs]
         alike = [measure.title for measure in self.measures if measure.differs is False]
-        parts = [f"different beyond chance: {', '.join(different)}"] if different else []
+        parts = [f"Different beyond chance: {', '.join(different)}"] if different else []
         parts += [f"alike: {', '.join(alike)}"] if alike else []
         return "; ".join(parts)
 
 
-def measure_gap(
-    source: Place, target: Place, network: nn.Module | None = None, scale: int = 1, seed: int = 0
-) -> Gap:
+def measure_gap(source: Place, target: Place, network: nn.Module | None = None, scale: int = 1, seed: int = 0) -> Gap:
     """Measure how far target photographs are from source photographs, in seconds without a network.
 
     A place is a folder (subfolders too), an LMDB, a list of files, or an ``ImageSource``. At most 64 photographs of
@@ -108,11 +110,12 @@ def measure_gap(
     Raises:
         SetupError: a place has no photograph that can be compared; the network has no encoder.
     """
-    encoder = None if network is None else encoder_of(network)
-    statistics, looked = zip(*(gather(*place, encoder, seed) for place in ((source, scale), (target, 1))), strict=True)
+    encode = None if network is None else encoder_of(network)
+    of_source, seen_of_source = gather(source, scale, encode, seed)
+    of_target, seen_of_target = gather(target, 1, encode, seed)
     name = "" if network is None else type(network).__name__
-    spectra = tuple(tuple(map(float, domain.spectrum.mean(0))) for domain in statistics)
-    return Gap(looked[0], looked[1], scale, seed, name, compare(*statistics, seed), (spectra[0], spectra[1]))
+    spectra = (of_source.spectrum.mean(0).tolist(), of_target.spectrum.mean(0).tolist())
+    return Gap(seen_of_source, seen_of_target, scale, seed, name, compare(of_source, of_target, seed), spectra)
 
 
 def compare(source: Statistics, target: Statistics, seed: int = 0) -> tuple[Measure, ...]:
@@ -122,31 +125,35 @@ def compare(source: Statistics, target: Statistics, seed: int = 0) -> tuple[Meas
 
 def _measured(row: Row, source: Statistics, target: Statistics, seed: int) -> Measure:
     own = (None, None) if row.each is None else (row.each(source), row.each(target))
-    described = (row.name, row.title)
-    if min(len(source), len(target)) < row.least:
-        found = f"it needs {row.least} photographs of each, found {len(source)} and {len(target)}"
-        return Measure(*described, None, row.unit, row.span, None, None, *own, f"not defined: {found}")
-    value = row.of(source, target)
-    interval, chance = None, None
-    if min(len(source), len(target)) >= FEWEST:
+    fewest = min(len(source), len(target))
+    value, interval, chance = None, None, None
+    if fewest >= row.least:
+        value = row.of(source, target)
+    if value is not None and fewest >= FEWEST:
         interval = _interval(row, value, source, target, seed)
         chance = _chance(row, source, target, seed)
-    sentence = row.sentence(value)
-    if chance is None:
-        sentence += "; with so few photographs this may be their content"
+    if value is None:
+        found = f"it needs {row.least} photographs of each, found {len(source)} and {len(target)}"
+        sentence = f"not defined: {found}"
+    elif chance is None:
+        sentence = f"{row.sentence(value)}; with so few photographs this may be their content"
     elif abs(value) <= chance:
         sentence = "alike: no more than chance makes of photographs of one kind"
-    return Measure(*described, value, row.unit, row.span, interval, chance, *own, sentence)
+    else:
+        sentence = row.sentence(value)
+    return Measure(row.name, row.title, value, row.unit, row.span, interval, chance, own[0], own[1], sentence)
 
 
 def _interval(row: Row, value: float, source: Statistics, target: Statistics, seed: int) -> tuple[float, float]:
-    drawn = _repeat(row, seed, lambda rng: (source.take(_again(rng, len(source))), target.take(_again(rng, len(target)))))
+    drawn = _repeat(
+        row, seed, lambda rng: (source.take(_again(rng, len(source))), target.take(_again(rng, len(target))))
+    )
     margin = DEVIATIONS * float(np.std([*drawn], ddof=1))
     return max(value - margin, row.span[0]), min(value + margin, row.span[1])
 
 
 def _chance(row: Row, source: Statistics, target: Statistics, seed: int) -> float:
-    mixed = source.joined(target)
+    mixed = joined((source, target))
 
     def shuffled(rng: np.random.Generator) -> tuple[Statistics, Statistics]:
         first, second = np.split(rng.permutation(len(mixed)), [len(source)])

@@ -18,8 +18,7 @@ from usrda_plugin.data.pictures import as_8_bit, as_unit
 from usrda_plugin.data.resize import bicubic_inside, kernel_reach
 from usrda_plugin.data.sampler import sample_rng
 from usrda_plugin.errors import SetupError
-from usrda_plugin.evaluation.encoders import Encoder
-from usrda_plugin.evaluation.statistics import BLOCK, CROP, Statistics, photograph_statistics, stacked
+from usrda_plugin.evaluation.statistics import BLOCK, CROP, Encode, Statistics, joined, photograph_statistics
 from usrda_plugin.inference.inputs import list_images
 from usrda_plugin.monitoring.measurement import evenly_spaced
 
@@ -51,14 +50,13 @@ class Looked(NamedTuple):
         return f"{counted}; left out: {reasons}" if reasons else counted
 
 
-def gather(place: Place, scale: int, encoder: Encoder | None, seed: int) -> tuple[Statistics, Looked]:
+def gather(place: Place, scale: int, encode: Encode | None, seed: int) -> tuple[Statistics, Looked]:
     """Return the statistics of a place's photographs, and which these are; shrunk by ``scale``.
 
     The seed and a photograph's number decide its crops. Raises SetupError where no photograph can be compared.
     """
     images, name, unlisted = open_place(place)
     chosen = evenly_spaced(len(images), min(len(images), PHOTOGRAPHS))
-    encoded = None if encoder is None else encoder.crops_of_each(len(chosen), CROPS)
     left_out, example, found = Counter(unlisted), "", []
     for number, index in enumerate(chosen):
         try:
@@ -68,14 +66,14 @@ def gather(place: Place, scale: int, encoder: Encoder | None, seed: int) -> tupl
             left_out[reason] += 1
             example = example or f"{images.path(index)} is {error}" if reason != "unreadable" else example or str(error)
             continue
-        found.append(photograph_statistics(crops, encoder, encoded))
+        found.append(photograph_statistics(crops, encode))
     if not found:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
         raise SetupError(
             f"{name}: expected colour photographs of at least {CROP * scale} pixels a side, found none among"
             f" {len(chosen)}: {reasons} ({example}); give other photographs"
         )
-    return stacked(found), Looked(name, len(images), len(chosen), len(found), dict(left_out))
+    return joined(found), Looked(name, len(images), len(chosen), len(found), dict(left_out))
 
 
 def open_place(place: Place) -> tuple[ImageSource, str, dict[str, int]]:

@@ -5,7 +5,7 @@ makes of them. A row for each photograph, so that photographs can be drawn again
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -13,12 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from usrda_plugin.method import luma
-from usrda_plugin.monitoring.signals import LEVELS, QUANTISATION, SEGMENT, camera_noise, feature_cells, radial_power
+from usrda_plugin.monitoring.signals import LEVELS, QUANTISATION, SEGMENT, camera_noise, radial_power
 
 CROP = 64
 """Side, in pixels of what is compared, of the crops that are cut out of a photograph."""
-CELL = 16
-"""Side, in the same pixels, of a cell of features."""
 BLOCK = 8
 """Side of JPEG's blocks."""
 LEAST_STEP = 0.25 / LEVELS
@@ -27,18 +25,19 @@ BLUE, RED = 1 / 1.772, 1 / 1.402
 """Cb and Cr of BT.601 are the differences of blue and red from luma, times these."""
 
 Array = np.ndarray
-Encoder = Callable[[Tensor], Tensor]
-"""From crops (B, 3, 64, 64), RGB in [0, 1], to features (B, C, h, w), h = w a divisor of 64."""
+Encode = Callable[[Tensor], Tensor]
+"""From crops (B, 3, 64, 64), RGB in [0, 1], to features of cells, (cells, features)."""
 
 
-class Statistics(NamedTuple):
+@dataclass(frozen=True)
+class Statistics:
     """What ``n`` photographs of one domain say of themselves.
 
-    ``noise`` (n,): deviation in flat places, 8-bit levels of luma. ``spectrum`` (n, 16): power of luma at 1 to 16 cycles
-    over 32 pixels, in squared 8-bit levels; white noise has its variance in each. ``blocks`` (n,): how much larger steps
+    ``noise`` (n,): deviation in flat places, 8-bit levels of luma. ``spectrum`` (n, 16): power of luma at 1 to 16
+    cycles over 32 pixels, squared levels; white noise has its variance in each. ``blocks`` (n,): how much larger steps
     across the lines of an 8x8 grid are than others, in percent. ``colour`` (n, 3): mean R, G, B in levels.
     ``saturation`` (n,): mean distance from gray in the plane of Cb and Cr, in levels. ``squares`` (n, squares, 22): the
-    same of squares of 32 pixels. ``features`` (n, cells, 2 C): mean and deviation of each channel in cells of 16 pixels.
+    same of squares of 32 pixels. ``features`` (n, cells, 2 C): mean and deviation of channels in cells of 16 pixels.
     """
 
     noise: Array
@@ -49,28 +48,22 @@ class Statistics(NamedTuple):
     squares: Array
     features: Array | None = None
 
-    def __len__(self) -> int:  # photographs, not fields
+    def __len__(self) -> int:
         return len(self.noise)
 
     def take(self, chosen: Sequence[int] | Array) -> Statistics:
         """Return the photographs of these numbers, in this order, some perhaps more than once."""
-        return Statistics(*(None if rows is None else rows[np.asarray(chosen)] for rows in self._rows()))
+        numbers = np.asarray(chosen)
+        return Statistics(**{name: rows[numbers] for name, rows in self._rows().items()})
 
-    def joined(self, other: Statistics) -> Statistics:
-        """Return the photographs of both, these first."""
-        pairs = zip(self._rows(), other._rows(), strict=True)
-        return Statistics(*(None if a is None or b is None else np.concatenate([a, b]) for a, b in pairs))
-
-    def _rows(self) -> tuple[Array | None, ...]:
-        return tuple(getattr(self, name) for name in self._fields)
+    def _rows(self) -> dict[str, Array]:
+        """What there is, by its name."""
+        return {field.name: rows for field in fields(self) if (rows := getattr(self, field.name)) is not None}
 
 
 @torch.no_grad()
-def photograph_statistics(crops: Tensor, encoder: Encoder | None = None, encoded: int | None = None) -> Statistics:
-    """Return the statistics of one photograph from its crops (B, 3, 64, 64), RGB in [0, 1].
-
-    ``encoded``: how many of the crops go through the encoder, all by default.
-    """
+def photograph_statistics(crops: Tensor, encode: Encode | None = None) -> Statistics:
+    """Return the statistics of one photograph from its crops (B, 3, 64, 64), RGB in [0, 1]."""
     luminance, chroma = luma(crops), chroma_of(crops)
     squares = luminance.unfold(2, SEGMENT, SEGMENT).unfold(3, SEGMENT, SEGMENT)[:, 0].flatten(0, 2)
     power = radial_power(squares, SEGMENT, SEGMENT)[:, 0]
@@ -82,16 +75,15 @@ def photograph_statistics(crops: Tensor, encoder: Encoder | None = None, encoded
         "saturation": F.avg_pool2d(chroma, BLOCK).norm(dim=1).mean() * LEVELS,
         "squares": square_statistics(squares, chroma, power),
     }
-    if encoder is not None:
-        maps = encoder(crops[:encoded])
-        rows["features"] = feature_cells(maps, CELL * maps.shape[-1] // CROP).flatten(0, 1)
+    if encode is not None:
+        rows["features"] = encode(crops)
     return Statistics(**{name: value.double().cpu().numpy()[None] for name, value in rows.items()})
 
 
-def stacked(photographs: Sequence[Statistics]) -> Statistics:
-    """Return the statistics of several photographs as those of a domain."""
-    columns = zip(*(photograph._rows() for photograph in photographs), strict=True)
-    return Statistics(*(None if column[0] is None else np.concatenate(column) for column in columns))
+def joined(domains: Sequence[Statistics]) -> Statistics:
+    """Return the photographs of all of them, in order, as those of one domain. They have features, or none has."""
+    rows = [domain._rows() for domain in domains]
+    return Statistics(**{name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
 
 
 def chroma_of(images: Tensor) -> Tensor:
@@ -103,9 +95,9 @@ def chroma_of(images: Tensor) -> Tensor:
 def block_steps(planes: Tensor) -> Tensor:
     """Return how much larger the steps across the lines of an 8x8 grid are than the others, in percent: (N,).
 
-    By planes (N, B, H, W), those of B together. A step is the difference of two neighbours. The grid may begin anywhere:
-    of the eight places where it can, the one with the largest steps is compared with the next, so that planes without a
-    grid have somewhat above 0.
+    By planes (N, B, H, W), those of B together. A step is the difference of two neighbours. Of the eight places where
+    the grid may begin, the one with the largest steps is compared with the next, so that planes without a grid have
+    somewhat above 0.
     """
     return (_grid_step(planes) + _grid_step(planes.mT)) / 2 * 100
 

@@ -36,7 +36,12 @@ def write(content: Mapping[str, Any], file: Path) -> None:
 
 def write_text(file: Path, text: str) -> None:
     """As ``write``, a text file."""
-    _write(file, lambda handle: handle.write(text.encode()))
+    write_bytes(file, text.encode())
+
+
+def write_bytes(file: Path, content: bytes) -> None:
+    """As ``write``, a file of any kind."""
+    _write(file, lambda handle: handle.write(content))
 
 
 def _write(file: Path, fill: Callable[[BinaryIO], object]) -> None:
