@@ -55,6 +55,7 @@ def _draw_measures(axes: Axes, gap: Gap) -> None:
     measures = gap.measures[::-1]
     axes.axvspan(LEAST, 1, color=ALIKE, alpha=0.2, linewidth=0)
     axes.axvline(1, color=ALIKE, linewidth=1)
+    axes.text(0.32, len(measures) - 0.45, "alike", ha="center", va="center", color="#555a63")
     lengths = [_multiple(measure) for measure in measures]
     colours = [TARGET if measure.differs else ALIKE for measure in measures]
     axes.barh(range(len(measures)), np.array(lengths) - LEAST, left=LEAST, color=colours, height=0.6)
@@ -64,7 +65,7 @@ def _draw_measures(axes: Axes, gap: Gap) -> None:
     axes.set_xscale("log")
     axes.set_xlim(LEAST, MOST * 8)  # with room for the labels
     axes.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
-    axes.set_ylim(-0.6, len(measures) - 0.4)
+    axes.set_ylim(-0.6, len(measures) - 0.2)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set(title="Gap, as a multiple of chance (gray: alike)", xlabel="gap over what chance makes")
 
