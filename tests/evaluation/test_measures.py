@@ -62,8 +62,7 @@ def test_the_stronger_a_known_change_the_larger_the_gap(
     make, strengths = STRENGTHS[change]
     targets = [statistics(tiles[1::2], make, strength) for strength in strengths]
     for name, sign in {**relevant, "a_distance": 1, "frechet": 1}.items():
-        values = [sign * MEASURES[name].of(source, target) for target in targets]
-        assert values == sorted(set(values)), name
+        assert_rises(name, [sign * MEASURES[name].of(source, target) for target in targets])
 
 
 @pytest.mark.slow
@@ -77,8 +76,14 @@ def test_so_do_the_distances_of_an_encoders_features(tiles: list[np.ndarray]) ->
     for make, strengths in ((blur, (0, 0.6, 0.8, 1.2)), (add_noise, (0, 2, 4, 8, 16))):
         targets = [seen(slice(1, None, 2), make, strength) for strength in strengths]
         for name in ("a_distance_features", "frechet_features"):
-            values = [MEASURES[name].of(source, target) for target in targets]
-            assert values == sorted(set(values)), (make, name)
+            assert_rises(name, [MEASURES[name].of(source, target) for target in targets])
+
+
+def assert_rises(name: str, values: list[float]) -> None:
+    """Each value is above the last; but an A-distance stays 0 as long as the classifier guesses."""
+    above = [value for value in values if value] if name.startswith("a_distance") else values
+    assert values == [0] * (len(values) - len(above)) + sorted(set(above)), name
+    assert len(above) >= 3, name
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.name.endswith("features")], ids=lambda row: row.name)

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from usrda_plugin.monitoring.measurement import evenly_spaced
-from usrda_plugin.monitoring.signals import proxy_a_distance
+from usrda_plugin.monitoring.signals import RIDGE
 
+FOLDS = 5
+"""Parts of a domain, each of which is tested by what the others teach."""
 TINY = 1e-9
 
 
 def a_distance(source: np.ndarray, target: np.ndarray) -> float:
     """Return 2 (1 - 2 error) of a linear classifier, the proxy A-distance (Ben-David et al., NIPS 2006), in [0, 2].
 
-    ``source`` and ``target`` are (photographs, cells, features). The classifier learns on one half of the photographs
-    of each and is tested on the other, then the other way round; a photograph is whole in one half. The halves are the
-    first and the last photographs, so that a burst does not lie in both. Of the larger domain as many photographs are
-    taken as the smaller has, evenly spaced. nan where one domain has a single photograph.
+    ``source`` and ``target`` are (photographs, cells, features). The classifier, a ridge regression on the sign, is
+    tested on a fifth of the photographs of each after it has learnt on the others, five times. A fifth is in one piece,
+    so that a burst hardly lies on both sides. Both domains count alike, however large they are. nan where one domain
+    has a single photograph.
     """
-    count = min(len(source), len(target))
-    pair = (torch.from_numpy(rows[evenly_spaced(len(rows), count)][_halves(count)]) for rows in (source, target))
-    return float(proxy_a_distance(*pair))
+    folds = min(FOLDS, len(source), len(target))
+    if folds < 2:
+        return float("nan")
+    errors = np.zeros(2)
+    for held in zip(*(np.array_split(np.arange(len(rows)), folds) for rows in (source, target)), strict=True):
+        learnt = [np.delete(rows, numbers, 0).reshape(-1, rows.shape[-1])
+                  for rows, numbers in zip((source, target), held, strict=True)]  # fmt: skip
+        weights, middle = _classifier(*learnt)
+        for domain, (rows, sign) in enumerate(((source, 1), (target, -1))):
+            answers = np.sign((rows[held[domain]] - middle) @ weights) * sign
+            # an answer of 0 is half wrong
+            errors[domain] += (1 - answers).sum() / 2 / answers[0].size / len(rows)
+    return max(2 - 4 * float(errors.mean()), 0.0)
 
 
-def _halves(count: int) -> np.ndarray:
-    """The order in which every other number is of the first half: 0, 3, 1, 4, 2 of five."""
-    order = np.empty(count, int)
-    order[::2], order[1::2] = np.split(np.arange(count), [(count + 1) // 2])
-    return order
+def _classifier(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights whose product with a vector minus the middle is above 0 for the source; arguments (cells, features)."""
+    means = source.mean(0), target.mean(0)
+    middle = (means[0] + means[1]) / 2
+    covariance = sum((rows - middle).T @ (rows - middle) / len(rows) for rows in (source, target)) / 2
+    spread = np.sqrt(np.diag(covariance)) + TINY
+    regular = covariance / np.outer(spread, spread) + RIDGE * np.eye(len(middle))
+    return np.linalg.solve(regular, (means[0] - means[1]) / 2 / spread) / spread, middle
 
 
 def frechet_distance(source: np.ndarray, target: np.ndarray) -> float:
