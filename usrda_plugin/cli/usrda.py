@@ -9,10 +9,16 @@ from collections.abc import Sequence
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from usrda_plugin import __version__
-from usrda_plugin.cli.commands import add_parser, camera, doctor, lmdb, upscale
+from usrda_plugin.cli.commands import add_parser, camera, doctor, gap, lmdb, upscale
 from usrda_plugin.cli.exits import run_command
 
-COMMANDS = {"camera": camera.COMMAND, "doctor": doctor.COMMAND, "lmdb": lmdb.COMMAND, "upscale": upscale.COMMAND}
+COMMANDS = {
+    "camera": camera.COMMAND,
+    "doctor": doctor.COMMAND,
+    "gap": gap.COMMAND,
+    "lmdb": lmdb.COMMAND,
+    "upscale": upscale.COMMAND,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
