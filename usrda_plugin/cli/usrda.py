@@ -9,10 +9,16 @@ from collections.abc import Sequence
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from usrda_plugin import __version__
-from usrda_plugin.cli.commands import add_parser, doctor, lmdb, upscale
+from usrda_plugin.cli.commands import add_parser, compare, doctor, lmdb, report, upscale
 from usrda_plugin.cli.exits import run_command
 
-COMMANDS = {"doctor": doctor.COMMAND, "lmdb": lmdb.COMMAND, "upscale": upscale.COMMAND}
+COMMANDS = {
+    "compare": compare.COMMAND,
+    "doctor": doctor.COMMAND,
+    "lmdb": lmdb.COMMAND,
+    "report": report.COMMAND,
+    "upscale": upscale.COMMAND,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -26,7 +26,7 @@ class History:
 
     def __init__(self, file: Path, until: int) -> None:
         self.file = file
-        self.measurements = [measurement for measurement in _read(file) if measurement["iter"] <= until]
+        self.measurements = [measurement for measurement in read_measurements(file) if measurement["iter"] <= until]
         write_text(file, "".join(_line(measurement) for measurement in self.measurements))
 
     def add(self, measurement: Measurement) -> None:
@@ -89,8 +89,8 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def _read(file: Path) -> list[Measurement]:
-    """The lines of a file; one that a crash has cut off is left out."""
+def read_measurements(file: Path) -> list[Measurement]:
+    """The lines of a history's file; one that a crash has cut off is left out."""
     measurements = []
     for text in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
         try:
