@@ -38,7 +38,9 @@ setup(
         "torchmetrics>=1.4,<2",
     ],
     extras_require={
+        "spandrel": ["spandrel"],  # opens networks of other kinds in `usrda compare`
         "dev": [
+            "axe-core-python",
             "hypothesis",
             "jsonschema",
             "mypy",
@@ -47,6 +49,7 @@ setup(
             "pytest-timeout",
             "pytest-xdist",
             "ruff",
+            "selenium",
             "spandrel",
             "tifffile",
             "types-PyYAML",

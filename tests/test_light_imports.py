@@ -43,6 +43,8 @@ def python(code: str, *arguments: str) -> str:
         ("usrda --help", 0),
         ("usrda doctor --help", 0),
         ("usrda upscale --help", 0),
+        ("usrda compare --help", 0),
+        ("usrda report --help", 0),
         ("usrda lmdb --help", 0),
         ("usrda lmdb make --help", 0),
         ("usrda lmdb verify --help", 0),
@@ -121,7 +123,8 @@ def test_each_package_that_imports_basicsr_mends_it_first() -> None:
                 "from usrda_plugin.training.launch import train",
                 "from usrda_plugin.options import load_options",
                 "from usrda_plugin.compat import patch_states",
-                "from usrda_plugin.cli import doctor, lmdb, upscale",
+                "from usrda_plugin.cli import compare, doctor, lmdb, report, upscale",
+                "from usrda_plugin.reports import write_report",
             )
         ),
     ],

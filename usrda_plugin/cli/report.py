@@ -37,7 +37,8 @@ def _compare(chosen: argparse.Namespace, console: Console) -> Comparison:
     )
     tell_left_out(console, comparison)
     if not comparison.scenes:
-        reasons = "; ".join(comparison.notes) or "no photograph could be enlarged"
+        failed = ["no photograph could be enlarged"] if comparison.left_out else []
+        reasons = "; ".join([*comparison.notes, *failed])
         if chosen.input:
             raise SetupError(f"expected pictures of --input in the page, found none: {reasons}")
         tell(console, f"no pictures: {reasons}")

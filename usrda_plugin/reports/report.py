@@ -13,7 +13,7 @@ from usrda_plugin.reports.adaptation_facts import AdaptationFacts, LeftOutFile, 
 from usrda_plugin.reports.camera_curves import CameraCurves, camera_curves, read_camera
 from usrda_plugin.reports.comparing import Comparison, NetworkFile, compare_on
 from usrda_plugin.reports.data_urls import inline
-from usrda_plugin.reports.page import check_output, render, write_page
+from usrda_plugin.reports.page import render, write_page
 from usrda_plugin.reports.run_record import RunRecord, read_run
 from usrda_plugin.reports.scene import Scene
 from usrda_plugin.reports.sections import gap_rows, settings_section, training_section, used_section
@@ -59,9 +59,8 @@ def write_report(
         SetupError: nothing of a run is in the folder, a file in it is not what it should be, or the page cannot be
             written.
     """
-    output = output or run / REPORT
-    check_output(output, overwrite=overwrite)
     told = _read(run, facts)
+    output = output or run / REPORT
     comparison = scenes if isinstance(scenes, Comparison) else Comparison(list(scenes))
     left_out = [LeftOutFile(file=file, reason=reason) for file, reason in comparison.left_out]
     content = render("report.html", {
@@ -154,13 +153,18 @@ def _networks(told: Told, folder: Path) -> tuple[dict[str, NetworkFile | None], 
         wanted[ADAPTED] = wanted[ADAPTED] or (told.run.final if told.run else None)
     else:
         assert told.run
-        began = told.run.block("path").get("pretrain_network_g")
-        wanted = {START: _there(Path(began), folder) if isinstance(began, str) and began else None,
-                  TRAINED: told.run.final}  # fmt: skip
+        wanted = {START: _began_with(told.run, folder), TRAINED: told.run.final}
     found: dict[str, NetworkFile | None] = {BICUBIC: None}
     found |= {name: NetworkFile(file, None if name == START else _plain(description)) for name, file in wanted.items()
               if file}  # fmt: skip
     return found, tuple(f"the network '{name}' is not there" for name, file in wanted.items() if file is None)
+
+
+def _began_with(run: RunRecord, folder: Path) -> Path | None:
+    """The network that a run began with; one that came in parts is that of its decoder."""
+    paths = run.block("path")
+    given = next(filter(None, map(paths.get, ("pretrain_network_g", "pretrain_network_g_sr_decoder"))), None)
+    return _there(Path(given), folder) if isinstance(given, str) else None
 
 
 def _plain(description: Mapping[str, Any]) -> Mapping[str, Any] | None:
