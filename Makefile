@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 JOBS := 2
 PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
-.PHONY: demo test test-slow check lint format types coverage schema benchmarks gpu-check adaptation adaptation-smoke soak clean
+.PHONY: demo test browser test-slow check lint format types coverage schema benchmarks gpu-check adaptation adaptation-smoke soak clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/run.py
@@ -24,6 +24,9 @@ lint: $(INSTALLED)
 
 types: $(INSTALLED)
 	$(BIN)/mypy
+
+browser:  ## Chromium, by which `make test-slow` looks at pages; where it cannot be installed they are not looked at
+	.ci/browser
 
 test-slow: $(INSTALLED)
 	$(PYTEST) -m "slow and not gpu"

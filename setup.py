@@ -17,7 +17,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",  # BasicSR 1.4.2 does not build on 3.13
     packages=find_packages(include=["usrda_plugin", "usrda_plugin.*"]),
-    package_data={"usrda_plugin": ["py.typed"]},
+    package_data={"usrda_plugin": ["py.typed", "reports/templates/*"]},
     install_requires=[
         "basicsr>=1.4.2,<1.5",
         "torch>=2.6,<3",
@@ -38,7 +38,9 @@ setup(
         "torchmetrics>=1.4,<2",
     ],
     extras_require={
+        "spandrel": ["spandrel"],  # opens networks of other kinds in `usrda compare`
         "dev": [
+            "axe-core-python",
             "hypothesis",
             "jsonschema",
             "mypy",
@@ -47,6 +49,7 @@ setup(
             "pytest-timeout",
             "pytest-xdist",
             "ruff",
+            "selenium",
             "spandrel",
             "tifffile",
             "types-PyYAML",

@@ -61,6 +61,13 @@ def number_or(*words: str) -> Callable[[str], Any]:
     return parse
 
 
+def positive(text: str) -> int:
+    """An argument that is a whole number of 1 or more."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"expected a number of 1 or more, found {text!r}")
+    return int(text)
+
+
 def percent(text: str) -> int:
     """An argument from 1 to 100."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 100):
