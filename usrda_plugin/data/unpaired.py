@@ -61,6 +61,10 @@ class USRDASourceDataset(Dataset):
     def __getitem__(self, sample_number: int) -> dict[str, Any]:
         return self._source_sample(sample_rng(self.seed, sample_number))
 
+    def describe(self) -> str:
+        """Say how many images there are, and where."""
+        return self.source.describe("source")
+
     def check_images(self) -> None:
         """Look at the header of every image. Raises ValueError that lists the unreadable, too small or unfitting."""
         faults = self._faults()
@@ -111,6 +115,11 @@ class USRDADataset(USRDASourceDataset):
             raise ValueError(f"degradation must be bicubic or camera, found {degradation!r}")
         if degradation == "camera":
             self._use_camera(opt)
+
+    def describe(self) -> str:
+        """Say how many images of each domain there are, and where."""
+        target = self.target.describe("target") if self.target is not None else "no target images"
+        return f"{super().describe()}; {target}"
 
     def _use_camera(self, opt: dict[str, Any]) -> None:
         for message, remedy in camera_faults(opt):

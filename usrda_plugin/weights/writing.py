@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -37,6 +38,12 @@ def write(content: Mapping[str, Any], file: Path) -> None:
 def write_text(file: Path, text: str) -> None:
     """As ``write``, a text file."""
     _write(file, lambda handle: handle.write(text.encode()))
+
+
+def write_copy(original: Path, file: Path) -> None:
+    """As ``write``, the bytes of another file."""
+    with original.open("rb") as content:
+        _write(file, lambda handle: shutil.copyfileobj(content, handle))
 
 
 def _write(file: Path, fill: Callable[[BinaryIO], object]) -> None:
