@@ -33,8 +33,9 @@ def closing_words(opt: Callable[[], dict[str, Any]], go_on: str, clear_screen: C
     clear_screen()
     if go_on_words:
         get_root_logger().info(go_on_words)
-    file = Path(opt()["path"]["models"], LATEST_NETWORK)
-    if file.is_file():
+    models = opt().get("path", {}).get("models")
+    file = Path(models or "", LATEST_NETWORK)
+    if models and file.is_file():
         get_root_logger().info(f"{begun} {from_here(file)}; it is used by: {use(file, opt())}")
 
 
