@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
+import pty
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tests.training import tiny
 from usrda_plugin.training import display as display_module
 from usrda_plugin.training.display import Display, Screen, open_display
 
@@ -250,3 +254,30 @@ def test_without_a_screen_the_log_is_as_basicsr_has_it(logger: logging.Logger) -
         with nothing.only_in_the_log():
             assert logger.handlers == handlers
     assert logger.handlers == handlers
+
+
+@pytest.mark.slow
+def test_on_a_real_terminal_ctrl_c_leaves_the_last_words_and_no_area(here: Path) -> None:
+    tiny.option_file(
+        here, {"datasets": {"train": {"dataset_enlarge_ratio": 400}}, "train": {"total_iter": 2000}, "val": None}
+    )
+    process, terminal = pty.fork()
+    if process == 0:
+        os.environ |= {"TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
+        os.execvp(sys.executable, [sys.executable, "-m", "usrda_plugin.cli.basicsr", "train", "-opt", "tiny.yml"])
+    shown = b""
+    while not re.search(rb"[1-9]\d* of 2,000", shown):
+        shown += os.read(terminal, 65536)
+    os.write(terminal, b"\x03")
+    with contextlib.suppress(OSError):  # how a terminal says that nobody is left
+        while more := os.read(terminal, 65536):
+            shown += more
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    said = shown.decode()
+    assert "[tiny..][epoch" not in said, "the lines of print_freq are in the log's file"
+    assert "(layers): Sequential" not in said
+    last = said[said.rindex(ERASE) :]
+    assert "stopped by SIGINT after iteration" in last
+    assert "usrda upscale --weights experiments/tiny/models/net_g_latest.pth" in last.replace("\r\n", "")
+    (log,) = (here / "experiments/tiny").glob("*.log")
+    assert "[tiny..][epoch" in log.read_text()
