@@ -33,6 +33,8 @@ def test_a_folder_lists_its_own_images_in_order_and_nothing_else(tmp_path: Path,
     source = ImageSource.open(tmp_path)
     assert source.entries == ["a.JPG", "b.png", "c.bmp"]
     assert source.path(1) == str(tmp_path / "b.png")
+    beside = f"{tmp_path} (2 beside them left out: below, notes.txt)"
+    assert source.describe("target") == f"3 target images of {beside}"
 
 
 def test_a_meta_info_file_chooses_and_orders_images_and_reaches_subfolders(
@@ -44,6 +46,7 @@ def test_a_meta_info_file_chooses_and_orders_images_and_reaches_subfolders(
     listing.write_text("below/c.png (8,8,3)\n\na.png (8,8,3) 1\n")
     source = ImageSource.open(tmp_path / "root", listing)
     assert source.entries == ["below/c.png", "a.png"]
+    assert source.describe("source") == f"2 source images of {tmp_path / 'root'} (1 beside them left out: b.png)"
     np.testing.assert_array_equal(source.read(0), noise(8, 8, 2))
 
 
@@ -177,6 +180,8 @@ def test_a_meta_info_file_chooses_from_an_lmdb_too(noise_lmdb: Path, noise: Nois
     (tmp_path / "list.txt").write_text("4.png (40,48,3) 1\n1.png (40,48,3) 1\n")
     source = ImageSource.open(noise_lmdb, tmp_path / "list.txt")
     assert source.entries == ["4", "1"]
+    assert source.describe("source").endswith("noise.lmdb (3 beside them left out: 0, 2, 3)")
+    assert ImageSource.open(noise_lmdb).describe("source") == f"5 source images of {noise_lmdb}"
     np.testing.assert_array_equal(source.read(1), noise(40, 48, 1))
 
 

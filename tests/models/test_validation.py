@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from usrda_plugin.models import USRDAModel, pictures
 from usrda_plugin.models.pictures import PictureWriter
+from usrda_plugin.models.validation import watch_images
 
 STOCK = SRModel.nondist_validation.__wrapped__
 """SRModel's own validation, as BasicSR has it."""
@@ -407,3 +408,12 @@ def test_no_more_pictures_wait_than_memory_has_room_for(tmp_path: Path, monkeypa
 def idle_threads() -> list[str]:
     names = ("picture-writer", "validation-reader")
     return [thread.name for thread in threading.enumerate() if thread.name.startswith(names)]
+
+
+def test_who_watches_is_told_each_image_before_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, told = build(tmp_path), []
+    test = model.test
+    monkeypatch.setattr(model, "test", lambda: (told.append("made"), test())[1])
+    watch_images(model, lambda number, total: told.append((number, total)))
+    model.nondist_validation(loader(), 100, None, save_img=False)
+    assert told == [(1, 3), "made", (2, 3), "made", (3, 3), "made"]

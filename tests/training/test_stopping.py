@@ -93,8 +93,15 @@ def test_a_signal_saves_what_was_done_and_nothing_is_different_in_the_end(
         in_iteration(patched, 7, sent(number))
         run = tiny.train(here)
     assert signal.getsignal(number) is before
-    assert f"stopped by {number.name} after iteration 7; go on with --auto_resume" in "".join(capsys.readouterr())
+    told = "".join(capsys.readouterr())
+    assert f"stopped by {number.name} after iteration 7; go on with --auto_resume" in told
+    assert "Training images: 11 source images of hr; 5 target images of lr." in told
+    assert "usrda upscale --weights experiments/tiny/models/net_g_latest.pth --input" in told
+    for network in ("net_g", "net_d_f"):
+        latest, kept = (run / "models" / f"{network}_{which}.pth" for which in ("latest", "7"))
+        assert latest.read_bytes() == kept.read_bytes()
     assert (run / "training_states/7.json").is_file()
+    assert "latest" not in (run / "training_states/7.json").read_text(), "it belongs to no checkpoint"
     assert not (run / "training_states/8.state").exists()
     tiny.train(here, auto_resume=True)
     extra = {f"{name}_7.pth" for name in ("net_g", "net_d_f", "net_d_t", "net_d_y")} | {"7.state", "7.more"}
@@ -185,7 +192,7 @@ def test_a_training_whose_terminal_is_closed_saves_and_ends_its_workers(here: Pa
     if process == 0:
         os.execvp(sys.executable, [sys.executable, "-m", "usrda_plugin.cli.basicsr", "train", "-opt", "tiny.yml"])
     shown = b""
-    while b"iter:       2" not in shown:
+    while not re.search(rb"[1-9]\d* of 100,000", shown):  # what the live area says
         shown += os.read(terminal, 65536)
     (workers,) = Path(f"/proc/{process}/task").glob(f"{process}/children")
     children = [int(number) for number in workers.read_text().split()]
@@ -204,6 +211,7 @@ def test_a_time_limit_saves_too(here: Path, capsys: pytest.CaptureFixture[str]) 
     run = tiny.train(here, time_limit=0)
     assert "stopped by the time limit of 0 seconds after iteration 0" in "".join(capsys.readouterr())
     assert list((run / "training_states").iterdir()) == []
+    assert list((run / "models").iterdir()) == [], "of what has not been trained there is no network"
 
 
 def test_before_its_time_is_over_nothing_asks() -> None:

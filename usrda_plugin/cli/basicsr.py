@@ -57,6 +57,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--time_limit", "--time-limit", type=_seconds, metavar="TIME",
         help="save and end after so long: seconds, MINUTES:SECONDS or HOURS:MINUTES:SECONDS",
     )  # fmt: skip
+    train.add_argument(
+        "--no_live", "--no-live", action="store_true",
+        help="plain lines of log on a terminal too, no live display (also USRDA_LIVE=0)",
+    )  # fmt: skip
     _add_command(commands, "test", "run a trained network on test images and measure: results/NAME")
     return parser
 
@@ -128,6 +132,7 @@ def _start(chosen: argparse.Namespace) -> None:
             auto_resume=chosen.auto_resume,
             debug=chosen.debug,
             time_limit=chosen.time_limit,
+            live=not chosen.no_live,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -44,6 +44,9 @@ class ImageStore(Protocol):
     def has(self, entry: str) -> bool:
         """Tell whether there is such an image."""
 
+    def others(self, used: Collection[str]) -> list[str]:
+        """Name what else lies there, sorted, where these entries are used; hidden files do not count."""
+
     def version(self, entry: str) -> tuple[int, int]:
         """Give what changes when the image's file does: its size and the time of its last change."""
 
@@ -79,6 +82,12 @@ class FolderStore:
     def has(self, entry: str) -> bool:
         """Tell whether there is such an image."""
         return is_listed(self.root / entry)
+
+    def others(self, used: Collection[str]) -> list[str]:
+        """Name the files and subfolders, sorted, in which none of these entries is; hidden ones do not count."""
+        known = {PurePosixPath(entry).parts[0] for entry in used}
+        names = (file.name for file in self.root.iterdir())
+        return sorted(name for name in names if name not in known and not is_hidden(name))
 
     def version(self, entry: str) -> tuple[int, int]:
         """Give what changes when the image does. Raises OSError that names the file."""
@@ -120,6 +129,10 @@ class LmdbStore:
             return False
         with lmdb_environment(self.root).begin(buffers=True) as transaction:
             return transaction.get(key) is not None
+
+    def others(self, used: Collection[str]) -> list[str]:
+        """Name the images, sorted, that are not among these entries."""
+        return sorted({*self.entries()} - {*used})
 
     def version(self, entry: str) -> tuple[int, int]:
         """Give what changes when any image does. Raises OSError that names the file."""

@@ -72,6 +72,12 @@ class ImageSource:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def describe(self, domain: str) -> str:
+        """Say how many images of a domain there are, where, and what lies beside them that is not used."""
+        others = self.store.others(self.entries)
+        beside = f" ({len(others)} beside them left out: {', '.join(others[:3])}{', ...' * (len(others) > 3)})"
+        return f"{len(self)} {domain} images of {self.store.root}{beside if others else ''}"
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_decoded": {}}
 

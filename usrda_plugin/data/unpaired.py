@@ -72,6 +72,10 @@ class USRDASourceDataset(Dataset):
     def __getitem__(self, sample_number: int) -> dict[str, Any]:
         return self._source_sample(sample_rng(self.seed, sample_number))
 
+    def describe(self) -> str:
+        """Say how many images there are, and where."""
+        return self.source.describe("source")
+
     def check_images(self) -> None:
         """Look at the header of every image. Raises ValueError that lists the unreadable, too small or unfitting."""
         faults = self._faults()
@@ -134,6 +138,11 @@ class USRDADataset(USRDASourceDataset):
         # before all else, since it may show the camera of the source
         self.target = _open(opt, "dataroot_target", "meta_info_target") if opt.get("dataroot_target") else None
         super().__init__(opt)
+
+    def describe(self) -> str:
+        """Say how many images of each domain there are, and where."""
+        target = self.target.describe("target") if self.target is not None else "no target images"
+        return f"{super().describe()}; {target}"
 
     def _use_degradation(self, opt: dict[str, Any]) -> None:
         super()._use_degradation(opt)

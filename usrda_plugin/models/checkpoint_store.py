@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from usrda_plugin.weights import read_tensors
-from usrda_plugin.weights.writing import clear_unfinished, settle, write_text
+from usrda_plugin.weights.writing import clear_unfinished, settle, together, write_copy, write_text
 
+LATEST = "latest"
+"""What stands in the place of an iteration in the names of a run's last networks."""
 STATE, MORE, MANIFEST, RETIRED = ".state", ".more", ".json", ".left"
 BLOCK = 2**20
 
@@ -69,6 +71,16 @@ class CheckpointStore:
         text = json.dumps({"iter": iteration, "files": written}, indent=1)
         write_text(self.states / f"{iteration}{MANIFEST}", text + "\n")
         (self.states / f"{iteration}{MANIFEST}{RETIRED}").unlink(missing_ok=True)
+
+    def publish(self, iteration: int) -> None:
+        """Let the networks of a checkpoint be the run's latest ones too, for use; none where it has no files.
+
+        They belong to no checkpoint. Raises SaveError.
+        """
+        with together():
+            for network in self.models.glob(f"net_*_{iteration}.pth"):
+                label = network.stem.rpartition("_")[0]
+                write_copy(network, network.with_name(f"{label}_{LATEST}.pth"))
 
     def newest(self) -> Found:
         """The newest complete checkpoint."""

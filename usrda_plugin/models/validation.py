@@ -6,7 +6,7 @@ All of BasicSR's models for single images validate and test by it (the patch ``v
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -26,6 +26,7 @@ READ_AHEAD = 2
 """Samples that wait decoded while another is at work."""
 
 Sample = dict[str, Any]
+ImageWatcher = Callable[[int, int], None]
 
 
 def validate(model: Any, dataloader: Any, current_iter: int | str, tb_logger: Any, save_img: bool) -> None:
@@ -48,6 +49,11 @@ def last_validated(model: Any) -> dict[str, int | str]:
     """The iteration in which a model was last validated by each data set, by its name; to be changed in place."""
     done: dict[str, int | str] = vars(model).setdefault("_validated", {})
     return done
+
+
+def watch_images(model: Any, watcher: ImageWatcher) -> None:
+    """Have the number of each image, from 1, and how many there are told when a model validates by it."""
+    vars(model)["_image_watcher"] = watcher
 
 
 def measured(model: Any, dataloader: Any, current_iter: int | str, save_img: bool) -> dict[str, float]:
@@ -77,6 +83,7 @@ def measure(
 ) -> Found:
     """What this process measures of its images, whose pictures it writes by their ``names``."""
     opt = model.opt
+    tell: ImageWatcher = vars(model).get("_image_watcher", lambda number, total: None)
     shown = opt["val"].get("pbar", False) and opt["rank"] == 0
     taken: set[str] = set()
     multiple = None
@@ -86,6 +93,7 @@ def measure(
         closing(read(iter(dataloader), model.device)) as samples,
     ):
         for number, sample in enumerate(samples):
+            tell(number + 1, len(dataloader))
             name = names[number] if names is not None else unused(Path(sample["lq_path"][0]).stem, taken)
             multiple = multiple or side_multiple(model, sample["lq"])
             result, reference, is_finite = tested(model, sample, multiple)

@@ -98,7 +98,28 @@ def _complete(opt: Options, *, is_train: bool) -> None:
 
 def notes_on(opt: Mapping[str, Any]) -> list[str]:
     """A line for each thing that a run by these options, as BasicSR has parsed them, will not do."""
-    return [*(_on_training(opt) if opt["is_train"] else ()), *_on_validation(opt), *_on_ground_truth(opt)]
+    on_training = [*_on_start(opt), *_on_training(opt)] if opt["is_train"] else []
+    return [*on_training, *_on_validation(opt), *_on_ground_truth(opt)]
+
+
+def _on_start(opt: Mapping[str, Any]) -> Iterator[str]:
+    """A line where a run adapts, and there is no network to be adapted."""
+    path, train = opt.get("path") or {}, opt["datasets"].get("train") or {}
+    whole, parts = path.get("pretrain_network_g"), ("pretrain_network_g_encoder", "pretrain_network_g_sr_decoder")
+    started = whole or all(path.get(part) for part in parts) or path.get("resume_state")
+    if started or opt.get("model_type") != "USRDAModel" or not train.get("dataroot_target"):
+        return
+    first = opt["train"].get("psnr_iter")
+    meanwhile = f" but for what its first {first} iterations on pairs alone (psnr_iter) will have taught it" * bool(
+        first
+    )
+    yield (
+        "THIS RUN ADAPTS A NETWORK OF RANDOM WEIGHTS: it has target photographs, and no path: pretrain_network_g. Terms"
+        f" of the target teach nothing to a network that cannot super-resolve yet{meanwhile}. Give it a start: path:"
+        " pretrain_network_g: FILE, where FILE is what options/train_psnr.yml makes at the same scale"
+        f" (basicsr train -opt options/train_psnr.yml, here with scale: {opt.get('scale')}), or any RRDBNet's weights,"
+        " such as ESRGAN's or Real-ESRGAN's (network_g: encoder: trunk, num_feat, num_block and num_grow_ch as theirs)."
+    )
 
 
 def _on_training(opt: Mapping[str, Any]) -> Iterator[str]:

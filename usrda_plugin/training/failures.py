@@ -14,7 +14,6 @@ from usrda_plugin.compat.options import UnknownNameError
 from usrda_plugin.data.workers import what_workers_lack
 from usrda_plugin.errors import PeerFailureError, SetupError, TrainingError, is_first_process
 from usrda_plugin.models.divergence import TrainingDiverged
-from usrda_plugin.training.stopping import Stopped
 from usrda_plugin.weights.writing import FULL, SaveError
 
 Phase = Literal["train", "test"]
@@ -43,14 +42,12 @@ def setup_errors(
 
 @contextmanager
 def training_errors(is_setting_up: Callable[[], bool], how_to_go_on: Callable[[str], str]) -> Iterator[None]:
-    """End a training that was stopped as one that is done; raise TrainingError for what it cannot go on from.
+    """Raise TrainingError for what a training cannot go on from.
 
     ``how_to_go_on`` says, given the remedy, how the run can go on.
     """
     try:
         yield
-    except Stopped as stopped:
-        get_root_logger().info(f"Training {stopped}; go on with --auto_resume.")
     except TrainingDiverged as error:
         raise TrainingError(str(error)) from error
     except (OSError, RuntimeError) as error:

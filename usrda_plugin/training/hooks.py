@@ -23,6 +23,8 @@ from usrda_plugin.training.changes import (
     flatten,
     refuse,
 )
+from usrda_plugin.training.display import Display
+from usrda_plugin.training.messages import message_logger
 from usrda_plugin.training.run import TrainingRun
 from usrda_plugin.training.run_folder import RunLock
 from usrda_plugin.training.sampler_state import check_processes
@@ -36,11 +38,13 @@ class TrainingHooks:
     Args:
         stop_request: what may ask the training to stop.
         lock: the right to its folder; None in processes that do not write.
+        display: what shows how it goes.
         auto_resume: whether it goes on where it finds a checkpoint.
     """
 
-    def __init__(self, stop_request: StopRequest, lock: RunLock | None, *, auto_resume: bool) -> None:
-        self.run = TrainingRun(stop_request)
+    def __init__(self, stop_request: StopRequest, lock: RunLock | None, display: Display, *, auto_resume: bool) -> None:
+        self.run = TrainingRun(stop_request, display)
+        self.display = display
         self.lock = lock
         self.auto_resume = auto_resume
         self.state: dict[str, Any] | None = None
@@ -55,6 +59,7 @@ class TrainingHooks:
             self.make_exp_dirs,
             self.mkdir_and_rename,
             self.get_time_str,
+            self.get_root_logger,
             self.init_tb_loggers,
             self.create_train_val_dataloader,
             self.build_model,
@@ -63,6 +68,7 @@ class TrainingHooks:
             **{hook.__name__: hook for hook in hooks},
             "CPUPrefetcher": _watched(self._original.CPUPrefetcher, self.run),
             "CUDAPrefetcher": _watched(self._original.CUDAPrefetcher, self.run),
+            "MessageLogger": message_logger(self._original.MessageLogger, self.display, lambda: self.run.model),
         }
 
     def how_to_go_on(self, remedy: str) -> str:
@@ -109,6 +115,12 @@ class TrainingHooks:
         stamps = chain([name], (f"{name}_{number}" for number in count(2)))
         return next(unused for unused in stamps if not any(log.glob(f"*_{unused}.log")))
 
+    def get_root_logger(self, *arguments: Any, **named: Any) -> Any:
+        """Begin the log, and the screen above which its lines go on."""
+        logger = self._original.get_root_logger(*arguments, **named)
+        self.display.take_over(logger, self.run.opt)
+        return logger
+
     def init_tb_loggers(self, opt: dict[str, Any]) -> Any:
         """Begin TensorBoard's log."""
         self.run.board = self._original.init_tb_loggers(opt)
@@ -118,6 +130,8 @@ class TrainingHooks:
         """Make the loaders; the number of epochs is such that they last to the end of a run that goes on."""
         train, sampler, validations, epochs, total = self._original.create_train_val_dataloader(opt, logger)
         self.run.sampler, self.run.batch, self.run.validations = sampler, train.batch_size, tuple(validations)
+        if hasattr(train.dataset, "describe"):
+            logger.info(f"Training images: {train.dataset.describe()}.")
         return train, sampler, validations, self._last_epoch(train, epochs, total), total
 
     def build_model(self, opt: dict[str, Any]) -> Any:

@@ -27,6 +27,8 @@ from usrda_plugin.compat.plugins import load_plugins
 from usrda_plugin.errors import is_first_process
 from usrda_plugin.options import dump_options, load_options, notes_on
 from usrda_plugin.threads import crowded_threads
+from usrda_plugin.training.closing import closing_words, command_to_go_on
+from usrda_plugin.training.display import open_display
 from usrda_plugin.training.failures import Phase, is_of_full_disk, peer_failures, setup_errors, training_errors
 from usrda_plugin.training.hooks import TrainingHooks
 from usrda_plugin.training.run_folder import Rollback, RunLock
@@ -43,12 +45,15 @@ def train(
     debug: bool = False,
     time_limit: float | None = None,
     root: str | Path | None = None,
+    live: bool = True,
+    go_on: str | None = None,
 ) -> None:
     """Train as an option file says, by BasicSR's ``train_pipeline``, into ``root``/experiments.
 
     ``overrides`` are ``key:key=value``, ``plugins`` module names or files, ``root`` by default the current directory.
-    After ``time_limit`` seconds, at SIGTERM and at SIGINT it saves and returns. Raises SetupError before the training
-    begins, TrainingError where it cannot go on.
+    After ``time_limit`` seconds, at SIGTERM and at SIGINT it saves and returns. ``live``: where somebody looks at a
+    terminal, one live area shows how it goes. ``go_on`` is the command that is told for going on, by default that of
+    ``basicsr train``. Raises SetupError before the training begins, TrainingError where it cannot go on.
     """
     _number_process(launcher)
     stop_request = StopRequest(time_limit)
@@ -58,9 +63,14 @@ def train(
     with setup_errors():
         lock = RunLock(start.folders[0]) if is_first_process() else None
     try:
-        hooks = TrainingHooks(stop_request, lock, auto_resume=auto_resume)
-        with stop_request.listening(), _running(start, basicsr.train, hooks.functions(), hooks.how_to_go_on):
-            basicsr.train.train_pipeline(str(start.root))
+        with stop_request.listening(), open_display(wanted=live) as display:
+            hooks = TrainingHooks(stop_request, lock, display, auto_resume=auto_resume)
+            go_on = go_on or command_to_go_on(Path(opt_file), overrides, plugins, launcher)
+            with (
+                _running(start, basicsr.train, hooks.functions(), hooks.how_to_go_on),
+                closing_words(lambda: hooks.run.opt, go_on, display.close),
+            ):
+                basicsr.train.train_pipeline(str(start.root))
     finally:
         if lock:
             lock.release()

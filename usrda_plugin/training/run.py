@@ -17,8 +17,9 @@ import torch.distributed
 from basicsr.utils import get_root_logger
 
 from usrda_plugin.models.checkpoint_store import CheckpointStore
-from usrda_plugin.models.validation import last_validated
+from usrda_plugin.models.validation import last_validated, watch_images
 from usrda_plugin.training.changes import METRICS, OF_THE_STEP, WARMUP, Change, Options, log_line
+from usrda_plugin.training.display import Display
 from usrda_plugin.training.sampler_state import (
     RandomState,
     SamplerState,
@@ -47,10 +48,12 @@ class TrainingRun:
 
     Args:
         stop_request: what may ask it to stop.
+        display: what shows how it goes.
     """
 
-    def __init__(self, stop_request: StopRequest) -> None:
+    def __init__(self, stop_request: StopRequest, display: Display) -> None:
         self.stop_request = stop_request
+        self.display = display
         self.opt: dict[str, Any] = {}
         self.model: Any = None
         self.sampler: Any = None
@@ -185,12 +188,14 @@ class TrainingRun:
     def update_learning_rate(self, current_iter: int, *arguments: Any, **named: Any) -> None:
         """The first thing that the loop does in an iteration."""
         self.iteration, self.random_before_validation = current_iter, None
+        self.display.train(current_iter)
         self.sampler_state.advance(self.sampler.epoch)
         self._original.update_learning_rate(current_iter, *arguments, **named)
 
     def save(self, epoch: int, current_iter: int) -> None:
         """Save the last networks now, a checkpoint when its iteration is done."""
         if current_iter == LATEST:
+            self.display.do("saving the last networks")
             with together():
                 self._original.save(epoch, current_iter)
         else:
@@ -199,6 +204,9 @@ class TrainingRun:
     def validation(self, loader: Any, current_iter: int, *arguments: Any, **named: Any) -> None:
         """Validate; what is due is saved also where that fails or is broken off, marked as not validated."""
         in_loop = current_iter == self.iteration
+        name = loader.dataset.opt["name"]
+        self.display.do(f"validating by {name}")
+        watch_images(self.model, partial(self.display.image, name))
         if in_loop and self.random_before_validation is None:
             self.random_before_validation = random_state()
         try:
@@ -211,6 +219,7 @@ class TrainingRun:
             if self.due_epoch is not None and not self.opt["dist"]:
                 self._write(self.due_epoch, validated=False)
             raise
+        self.display.validated(name, self.model, min(current_iter, self.opt["train"]["total_iter"]))
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -224,6 +233,8 @@ class TrainingRun:
     def _stop(self, reason: str, *, validated: bool) -> None:
         if self.saved_at != self.iteration:
             self._write(self.sampler_state.epoch, validated=validated)
+        if self.opt["rank"] == 0:
+            CheckpointStore.of(self.opt).publish(self.iteration)
         if self.board:
             self.board.close()
         raise Stopped(f"stopped by {reason} after iteration {self.iteration}")
@@ -233,6 +244,7 @@ class TrainingRun:
     def _write(self, epoch: int, *, validated: bool) -> None:
         """Write the checkpoint of this iteration, all of it or nothing."""
         iteration, store = self.iteration, CheckpointStore.of(self.opt)
+        self.display.do(f"saving checkpoint {iteration}")
         more = self._more(validated=validated)
         with together() as files:
             # first: a state with nothing beside it is stock BasicSR's

@@ -116,6 +116,12 @@ class Rollback:
                 os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+def from_here(file: Path) -> str:
+    """A path for people: from the current directory where it is below it."""
+    here = Path.cwd()
+    return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
+
+
 def _identity(folder: Path) -> tuple[int, int] | None:
     if not folder.exists():
         return None

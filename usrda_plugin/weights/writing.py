@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -42,6 +43,12 @@ def write_text(file: Path, text: str) -> None:
 def write_bytes(file: Path, content: bytes) -> None:
     """As ``write``, any content."""
     _write(file, lambda handle: handle.write(content))
+
+
+def write_copy(original: Path, file: Path) -> None:
+    """As ``write``, the bytes of another file."""
+    with original.open("rb") as content:
+        _write(file, lambda handle: shutil.copyfileobj(content, handle))
 
 
 def _write(file: Path, fill: Callable[[BinaryIO], object]) -> None:
