@@ -26,8 +26,8 @@ FLOORS = (
     {"monitoring"},
     {"archs", "data", "losses", "metrics"},
     {"method", "weights", "before_basicsr", "before_mmengine", "choices", "compiling"}
-    | {"errors", "file_lock", "threads"},
-    {"patch"},
+    | {"errors", "file_lock", "recipe_files", "threads"},
+    {"patch", "shipped"},
 )
 HEIGHT = {house: -number for number, floor in enumerate(FLOORS) for house in floor}
 IMPORTERS = ("import_module", "__import__", "find_spec")

@@ -42,6 +42,8 @@ def python(code: str, *arguments: str) -> str:
         ("usrda --version", 0),
         ("usrda --help", 0),
         ("usrda doctor --help", 0),
+        ("usrda init --help", 0),
+        ("usrda init options --scale two", 2),
         ("usrda upscale --help", 0),
         ("usrda lmdb --help", 0),
         ("usrda lmdb make --help", 0),

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from usrda_plugin import __version__
-from usrda_plugin.cli.commands import add_parser, doctor, lmdb, upscale
+from usrda_plugin.cli.commands import add_parser, doctor, init, lmdb, upscale
 from usrda_plugin.cli.exits import run_command
 
-COMMANDS = {"doctor": doctor.COMMAND, "lmdb": lmdb.COMMAND, "upscale": upscale.COMMAND}
+COMMANDS = {"doctor": doctor.COMMAND, "init": init.COMMAND, "lmdb": lmdb.COMMAND, "upscale": upscale.COMMAND}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
