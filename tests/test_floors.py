@@ -24,9 +24,9 @@ FLOORS = (
     {"compat"},
     {"models"},
     {"monitoring"},
-    {"archs", "data", "losses", "metrics"},
+    {"archs", "data", "losses", "metrics", "recipe_files"},
     {"method", "weights", "before_basicsr", "before_mmengine", "choices", "compiling"}
-    | {"errors", "file_lock", "recipe_files", "threads"},
+    | {"errors", "file_lock", "threads"},
     {"patch", "shipped"},
 )
 HEIGHT = {house: -number for number, floor in enumerate(FLOORS) for house in floor}

@@ -123,7 +123,7 @@ def test_each_package_that_imports_basicsr_mends_it_first() -> None:
                 "from usrda_plugin.training.launch import train",
                 "from usrda_plugin.options import load_options",
                 "from usrda_plugin.compat import patch_states",
-                "from usrda_plugin.cli import doctor, lmdb, upscale",
+                "from usrda_plugin.cli import doctor, init, lmdb, upscale",
             )
         ),
     ],

@@ -9,7 +9,7 @@ _PACKAGE = Path(str(files("usrda_plugin")))
 
 
 def recipes_folder() -> Path:
-    """The folder of the option files: ``usrda_plugin/recipes`` as installed, the repository's ``options`` in a checkout.
+    """The folder of the option files: ``usrda_plugin/recipes`` as installed, ``options`` beside it in a checkout.
 
     setup.py puts ``options`` into the package; an editable install has them where they are edited.
     """
