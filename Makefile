@@ -39,8 +39,8 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schema: $(INSTALLED)  ## write options/schema.json, which editors read
-	$(BIN)/python -m usrda_plugin.options options/schema.json
+schema: $(INSTALLED)  ## write options/schema.json, which editors read, and docs/option_reference.md, which people read
+	$(BIN)/python -m usrda_plugin.options options/schema.json docs/option_reference.md
 
 # on an otherwise idle machine: about half an hour on two cores; the figures stay in benchmarks/out
 benchmarks: $(INSTALLED)  ## the tables of docs/performance.md

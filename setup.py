@@ -16,8 +16,20 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",  # BasicSR 1.4.2 does not build on 3.13
-    packages=find_packages(include=["usrda_plugin", "usrda_plugin.*"]),
-    package_data={"usrda_plugin": ["py.typed", "reports/templates/*"]},
+    # option files are edited in options/ and installed as usrda_plugin/recipes, but for the demo's, whose data are not
+    packages=[*find_packages(include=["usrda_plugin", "usrda_plugin.*"]), "usrda_plugin.recipes"],
+    package_dir={"usrda_plugin.recipes": "options"},
+    package_data={
+        "usrda_plugin": [
+            "py.typed",
+            "pretrained/*.pth",
+            "pretrained/*.md",
+            "adaptation/templates/*",
+            "reports/templates/*",
+        ],
+        "usrda_plugin.recipes": ["schema.json", "train_*.yml", "test_*.yml", "_base_/*.yml"],
+    },
+    exclude_package_data={"usrda_plugin.recipes": ["_base_/demo.yml"]},
     install_requires=[
         "basicsr>=1.4.2,<1.5",
         "torch>=2.6,<3",

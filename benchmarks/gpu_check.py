@@ -29,7 +29,8 @@ OUT = ROOT / "demo/out"
 PHOTOGRAPHS = OUT / "photographs"
 FIGURES = ROOT / "benchmarks/out"
 
-# the demo's photographs serve as data; nothing is validated and nothing is written but the run's own folder
+# the demo's photographs serve as data, networks start from random weights; nothing is validated and nothing is written
+# but the run's own folder
 HERE = [
     f"datasets:train:dataroot_gt={PHOTOGRAPHS / 'source_hr'}",
     "datasets:val=null",
@@ -37,10 +38,11 @@ HERE = [
     "logger:use_tb_logger=false",
     "logger:print_freq=10",
     "logger:save_checkpoint_freq=100000",
+    "path:pretrain_network_g=null",
 ]
 TRAININGS: dict[str, tuple[int, list[str]]] = {
     "train_usrda.yml": (200, [f"datasets:train:dataroot_target={PHOTOGRAPHS / 'target_lr'}", "train:psnr_iter=0"]),
-    "train_realesrgan.yml": (20, [f"datasets:train:meta_info={OUT / 'meta_info.txt'}", "path:pretrain_network_g=null"]),
+    "train_realesrgan.yml": (20, [f"datasets:train:meta_info={OUT / 'meta_info.txt'}"]),
 }
 TINY = {
     "train_usrda.yml": ["network_g:num_feat=8", "network_g:num_block=1", "network_g:num_block_lr_decoder=1",

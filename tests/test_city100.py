@@ -35,6 +35,7 @@ SHORT = [
     "val:val_freq=1000",  # once, at the end
     "logger:print_freq=1",
     "logger:save_checkpoint_freq=10",
+    "path:pretrain_network_g=~",
 ]
 # the terms that train_usrda_x2.yml leaves on
 TERMS = {"l_g_rec_pix", "l_g_res", "l_g_sty", "l_g_cyc_pix", "l_g_hr", "l_g_total", "l_d_t", "l_d_h"}

@@ -208,7 +208,7 @@ PLUS = ["num_gpu=0", "network_g:num_feat=8", "network_g:num_block=1", "network_g
 PLUS += ["network_d_t:num_feat=4", "network_d_h:num_feat=4", "datasets:train:gt_size=32", "logger:print_freq=1"]
 PLUS += ["datasets:train:dataroot_gt=hr", "datasets:train:dataroot_target=lr", "datasets:train:num_worker_per_gpu=0"]
 PLUS += ["datasets:val:dataroot_gt=hr", "datasets:val:dataroot_lq=lr", "logger:use_tb_logger=false", "val:signals=~"]
-PLUS += ["train:total_iter=6", "train:psnr_iter=2"]
+PLUS += ["train:total_iter=6", "train:psnr_iter=2", "path:pretrain_network_g=~"]
 
 
 def test_the_plus_recipe_trains_in_two_processes_as_in_one(

@@ -24,10 +24,10 @@ FLOORS = (
     {"compat"},
     {"models"},
     {"monitoring"},
-    {"archs", "data", "losses", "metrics"},
+    {"archs", "data", "losses", "metrics", "recipe_files"},
     {"method", "weights", "before_basicsr", "before_mmengine", "choices", "compiling"}
     | {"errors", "file_lock", "threads"},
-    {"patch"},
+    {"patch", "shipped"},
 )
 HEIGHT = {house: -number for number, floor in enumerate(FLOORS) for house in floor}
 IMPORTERS = ("import_module", "__import__", "find_spec")

@@ -42,6 +42,8 @@ def python(code: str, *arguments: str) -> str:
         ("usrda --version", 0),
         ("usrda --help", 0),
         ("usrda doctor --help", 0),
+        ("usrda init --help", 0),
+        ("usrda init options --scale two", 2),
         ("usrda upscale --help", 0),
         ("usrda camera --help", 0),
         ("usrda camera estimate --help", 0),
@@ -129,7 +131,7 @@ def test_each_package_that_imports_basicsr_mends_it_first() -> None:
                 "from usrda_plugin.training.launch import train",
                 "from usrda_plugin.options import load_options",
                 "from usrda_plugin.compat import patch_states",
-                "from usrda_plugin.cli import adapt, camera, compare, doctor, gap, lmdb, report, upscale",
+                "from usrda_plugin.cli import adapt, camera, compare, doctor, gap, init, lmdb, report, upscale",
                 "from usrda_plugin.evaluation import measure_gap",
                 "from usrda_plugin.reports import write_report",
             )

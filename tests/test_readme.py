@@ -10,6 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
+from basicsr.archs.rrdbnet_arch import RRDBNet
 from safetensors.torch import save_file
 
 from usrda_plugin.archs import USRDANet
@@ -61,6 +63,9 @@ def laid_out(tmp_path, vgg_file, monkeypatch):
     (tmp_path / "photos/holiday/f.png").rename(tmp_path / "photos/holiday/f.jpg")
     network = USRDANet(scale=4, encoder="trunk", num_feat=8, num_block=1, num_block_lr_decoder=1)
     save_file(network.state_dict(), tmp_path / "net_g.safetensors")
+    start = Path("experiments/train_psnr_x2/models/net_g_latest.pth")  # as train_psnr_x2.yml makes it
+    (tmp_path / start).parent.mkdir(parents=True)
+    torch.save({"params": RRDBNet(3, 3, scale=2, num_feat=8, num_block=1).state_dict()}, tmp_path / start)
     (tmp_path / "options").symlink_to(ROOT / "options")
     monkeypatch.setenv("USRDA_VGG_WEIGHTS", str(vgg_file))
     monkeypatch.chdir(tmp_path)

@@ -13,3 +13,5 @@ AlphaBy = Literal["network", "bicubic"]
 """What enlarges alpha."""
 Encoding = Literal["ppm", "png"]
 """``ppm``: not compressed, so a patch is cut out of the file where it lies. ``png``: compressed without loss."""
+Recipe = Literal["adapt", "usrda", "plus", "camera", "psnr", "esrgan", "realesrgan"]
+"""What ``usrda init`` writes option files for."""

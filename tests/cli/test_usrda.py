@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import EntryPoint
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import yaml
 
 from usrda_plugin import __version__
 from usrda_plugin.cli import doctor, usrda
 from usrda_plugin.compat import PATCHES, plugins
 from usrda_plugin.errors import SetupError
+from usrda_plugin.shipped import recipes_folder
 
 
 def test_the_doctor_tells_versions_device_plugins_weights_and_patches(
@@ -29,6 +33,74 @@ def test_the_doctor_tells_versions_device_plugins_weights_and_patches(
     assert all(patch.name in told for patch in PATCHES)
     for word in ("basicsr", "torch", "CUDA", "not needed", str(weights), str(alexnet), "plugin other (basicsr.plugins"):
         assert word in told
+    assert told.splitlines()[-1].startswith(
+        "not ready: basicsr train and basicsr test refuse to start with this plugin"
+    )
+
+
+def test_the_doctor_ends_in_ready_and_tells_before_what_cannot_be_used_without_what_is_optional(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("USRDA_VGG_WEIGHTS", "USRDA_ALEXNET_WEIGHTS"):
+        monkeypatch.setenv(name, str(tmp_path / "none.pth"))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(doctor, "describe_environment", lambda: [("Python", "3")])
+    assert usrda.main(["doctor"]) == 0
+    *_, gpu, vgg, alexnet, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("ready: ")
+    assert gpu.startswith("without a GPU, ")
+    assert vgg.startswith("without VGG-19 weights, perceptual_opt cannot be used: ")
+    assert alexnet.startswith("without AlexNet weights, calculate_usrda_lpips cannot be used ")
+
+
+def test_the_files_that_the_doctor_calls_useless_without_vgg_are_those_with_a_perceptual_loss() -> None:
+    with_vgg = {
+        file.name
+        for file in recipes_folder().glob("train_*.yml")
+        if (yaml.safe_load(file.read_text()).get("train") or {}).get("perceptual_opt")
+    }
+    assert with_vgg == {"train_usrda.yml", "train_esrgan.yml", "train_realesrgan.yml"}
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ({"basicsr"}, 'no BasicSR; pip install "setuptools<81" wheel && pip install --no-build-isolation'),
+        ({"cv2", "torch"}, "no torch, opencv-python; pip install torch opencv-python\n"),
+        ({"torch", "basicsr"}, "no torch, BasicSR; pip install torch, then pip install"),
+    ],
+    ids=str,
+)
+def test_without_what_all_commands_need_the_doctor_ends_with_the_command_that_installs_it(
+    missing: set[str], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name in missing else find_spec(name))
+    assert usrda.main(["doctor"]) == 2
+    found = capsys.readouterr()
+    assert found.err.startswith(f"usrda: not ready: {told}")
+    assert found.err.count("\n") == 1
+    assert "Packages" in found.out
+
+
+def test_what_is_installed_but_does_not_load_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load() -> None:
+        raise OSError("libcudart.so: wrong ELF class")
+
+    monkeypatch.setattr(doctor, "_load_torch", load)
+    assert usrda.main(["doctor"]) == 2
+    assert "usrda: not ready: torch does not load: OSError: libcudart.so: wrong" in capsys.readouterr().err
+
+
+def test_the_doctor_looks_for_all_that_the_package_needs() -> None:
+    setup = (Path(__file__).parents[2] / "setup.py").read_text()
+    block = re.search(r"install_requires=\[(.*?)\]", setup, re.DOTALL)
+    assert block
+    needed = set(re.findall(r'"([\w-]+)[><=]', block[1]))
+    # without rich no line is printed at all; SciPy is brought by BasicSR
+    assert needed | {"scipy"} == set(doctor.NEEDED.values()) | {"rich"}
+    assert all(find_spec(module) for module in doctor.NEEDED)
 
 
 def test_the_doctor_says_where_it_looked_for_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

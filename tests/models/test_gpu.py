@@ -145,6 +145,7 @@ def test_basicsr_train_takes_the_gpu(tmp_path, monkeypatch, num_gpu):
     overrides = [f"datasets:train:{key}={value}" for key, value in data.items()]
     overrides += [f"network_g:{key}={value}" for key, value in small.items()]
     overrides += ["datasets:val=null", "val=null", "train:total_iter=2", "train:psnr_iter=0", f"num_gpu={num_gpu}"]
+    overrides += ["path:pretrain_network_g=null"]
     torch.cuda.reset_peak_memory_stats()
     launch.train(Path(__file__).parents[2] / "options/train_usrda_x2.yml", overrides=overrides)
     assert torch.cuda.max_memory_allocated() > 0

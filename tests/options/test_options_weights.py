@@ -38,6 +38,24 @@ def test_a_missing_file_is_told(paired: Options, file: Path, faults: Faults) -> 
     assert "found no such file" in fault.message
 
 
+def test_a_start_that_another_option_file_makes_is_told_with_the_command_that_makes_it(
+    paired: Options, faults: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    start = "path:pretrain_network_g=experiments/first run/models/net_g_latest.pth"
+    [fault] = faults(paired, start)
+    assert fault.remedy == "correct the path, or remove pretrain_network_g to start without it"
+    maker = tmp_path / "first run.yml"  # the option file is tmp_path / options.yml
+    maker.write_text("name: first run\n")
+    [fault] = faults(paired, start)
+    assert fault.remedy.startswith(f"make it: basicsr train -opt '{maker}'; or correct the path, or remove")
+    for other in ("first run/models/net_g_latest.pth", "experiments/first run/net_g_latest.pth", "first run.pth"):
+        [fault] = faults(paired, f"path:pretrain_network_g={other}")
+        assert "make it" not in fault.remedy
+    [fault] = faults(paired, "path:pretrain_network_g=experiments/options/models/net_g_latest.pth")
+    assert "make it" not in fault.remedy, "a file does not make its own start"
+
+
 def test_weights_that_fit_pass(paired: Options, file: Path, load: Load) -> None:
     torch.save({"params": rrdbnet().state_dict()}, file)
     load(paired)

@@ -6,6 +6,7 @@ import inspect
 import json
 import math
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,9 @@ def furnish(options: Options, width: Options | None) -> None:
 
 
 def write_images(folder: Path, count: int, side: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_dir():  # what is trained on is looked at in the validation too
+        return
+    folder.mkdir(parents=True)
     coarse = np.random.default_rng(0).integers(0, 256, (count, 9, 9, 3), dtype=np.uint8)
     for number, colours in enumerate(coarse):
         image = cv2.resize(colours, (side, side), interpolation=cv2.INTER_CUBIC)
@@ -174,10 +177,72 @@ def test_options_train_a_few_iterations_at_reduced_width(name: str, place: Path)
     assert len(lines) == 3
     assert losses
     assert all(math.isfinite(value) for _, value in losses)
-    assert re.search(r"# psnr: \d+\.\d+", log)
+    check_validation(options, run, log)
     terms = [key.removesuffix("_opt") for key in ("align_opt", "rec_opt", "res_opt", "sty_opt", "idt_opt", "cyc_opt")
              if options["train"].get(key)]  # fmt: skip
     assert [term for term in terms if f"l_g_{term}" not in lines[-1]] == []
+
+
+def check_validation(options: Options, run: Path, log: str) -> None:
+    """What the last validation was to do is done: it has measured, or, without pairs, left pictures to look at."""
+    pictures = [*(run / "visualization").rglob("*.png")]
+    if options["val"].get("metrics"):
+        assert re.search(r"# psnr: \d+\.\d+", log)
+        assert pictures == []
+    else:
+        assert "# psnr" not in log
+        assert len(pictures) == len([*Path(options["datasets"]["val"]["dataroot_lq"]).iterdir()])
+
+
+def switch(folder: Path) -> None:
+    """Move the # of each switch of the option files in a folder from one of its lines to the other."""
+    for file in (*folder.glob("*.yml"), *folder.glob("_base_/*.yml")):
+        text = re.sub(SWITCH, r"\g<1>\g<4>\g<3>\n\g<1>\g<2>\g<5>\n", file.read_text(), flags=re.MULTILINE)
+        file.write_text(text)
+
+
+SWITCH = r"^( +)(# )?(- \S*\bvalidation\.yml .*)\n +(# )?(- \S*\bvalidation_without_pairs\.yml .*)\n"
+
+
+@pytest.fixture
+def switched(place: Path) -> Path:
+    """The option files as shipped, but validated the other way."""
+    folder = shutil.copytree(FOLDER, place / "options")
+    switch(folder)
+    return folder
+
+
+def test_each_file_that_chooses_a_validation_has_the_switch_and_its_explanation() -> None:
+    choosing = [file for file in WRITTEN if re.search(r"validation(_without_pairs)?\.yml", file.read_text())]
+    having = [file for file in WRITTEN if re.search(SWITCH, file.read_text(), re.MULTILINE)]
+    assert {named(file) for file in having} == {"train_usrda.yml", "train_psnr.yml", "train_realesrgan.yml",
+                                                 "train_adapt.yml", "_base_/test.yml"}  # fmt: skip
+    assert choosing == having
+    assert all("one of these two lines; the other begins with #" in file.read_text() for file in having)
+    pointing = {name for name in TRAINED if "the switch is" in SHIPPED[name].read_text()}
+    assert pointing | {file.stem for file in having} | {"demo_usrda"} >= set(TRAINED)
+
+
+@pytest.mark.parametrize("name", ["train_psnr", "train_adapt",
+                                  *(pytest.param(name, marks=pytest.mark.slow) for name in TRAINED
+                                    if name not in ("train_psnr", "train_adapt", "demo_usrda"))])  # fmt: skip
+def test_the_switch_of_the_validation_is_one_line_and_trains(name: str, switched: Path, place: Path) -> None:
+    options = read_chain(switched / f"{name}.yml").opt
+    assert bool(options["val"].get("metrics")) != bool(RESOLVED[name]["val"].get("metrics"))
+    furnish(options, SMALL)
+    launch.train(switched / f"{name}.yml", overrides=[*reduced(options), "train:total_iter=2"])
+    run = place / "experiments" / name
+    check_validation(options, run, newest_log(run))
+
+
+@pytest.mark.parametrize("name", ["test_adapt", pytest.param("test_psnr", marks=pytest.mark.slow)])
+def test_a_test_without_pairs_saves_pictures_and_measures_nothing(name: str, switched: Path, place: Path) -> None:
+    options = read_chain(switched / f"{name}.yml").opt
+    furnish(options, SMALL)
+    launch.test(switched / f"{name}.yml", overrides=reduced(options))
+    results = place / "results" / name
+    assert "# psnr" not in newest_log(results)
+    assert len([*results.rglob("*.png")]) == 1
 
 
 @pytest.mark.parametrize("name", TESTED)

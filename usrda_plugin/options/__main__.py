@@ -1,6 +1,7 @@
-"""Write the JSON Schema of option files: ``python -m usrda_plugin.options FILE``.
+"""Write what is made of the schema of option files: ``python -m usrda_plugin.options FILE [FILE]``.
 
-Editors complete keys by it, explain them and mark mistakes while one types.
+A ``.json`` file gets the JSON Schema, by which editors complete keys, explain them and mark mistakes while one types; a
+``.md`` file gets the option reference.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from pydantic import Field, create_model
 
 from usrda_plugin.options.fields import Block
+from usrda_plugin.options.reference import markdown
 from usrda_plugin.options.schema import Datasets, OptionFile, Paths
 from usrda_plugin.options.schema_data import DATASETS
 
@@ -89,12 +91,17 @@ def _name_datasets(definitions: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Write the schema to the file named on the command line."""
+    """Write the schema, or the reference, to each file named on the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m usrda_plugin.options", description="Export the schema of option files."
     )
-    parser.add_argument("file", type=Path, help="JSON file to write, e.g. options/schema.json")
-    parser.parse_args().file.write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")
+    parser.add_argument(
+        "files", nargs="+", type=Path, help="JSON or Markdown files, e.g. options/schema.json docs/option_reference.md"
+    )
+    for file in parser.parse_args().files:
+        schema = json_schema()
+        text = markdown(schema) if file.suffix == ".md" else json.dumps(schema, indent=1) + "\n"
+        file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,8 +21,9 @@ from usrda_plugin.metrics.lpips import (
     read_alexnet,
 )
 from usrda_plugin.options.components import LOSSES, MODELS, find, is_foreign
+from usrda_plugin.options.inheritance import SUFFIXES
 from usrda_plugin.options.networks import Built, build
-from usrda_plugin.options.validation import Keys, Options, Validation, nearest
+from usrda_plugin.options.validation import COMMAND_LINE, Keys, Options, Validation, nearest
 from usrda_plugin.weights import (
     PARTS,
     MisfitError,
@@ -164,10 +166,22 @@ def _exists(validation: Validation, keys: Keys, file: Path) -> bool:
     try:
         find_file(file)
     except FileNotFoundError as fault:
+        maker = _option_file_of(validation, file)
+        make = f"make it: basicsr train -opt {shlex.quote(str(maker))}; or " if maker else ""
         instead = f", or remove {keys[-1]} to start without it" if validation.is_train else ""
-        validation.error(keys, str(fault), f"correct the path{instead}")
+        validation.error(keys, str(fault), f"{make}correct the path{instead}")
         return False
     return True
+
+
+def _option_file_of(validation: Validation, file: Path) -> Path | None:
+    """The option file of the run that leaves this file of weights, where it stands beside those of this run."""
+    *_, experiments, run, models, _ = (*[""] * 3, *file.parts)
+    if (experiments, models) != ("experiments", "models") or file.exists():
+        return None
+    files = [Path(source.label) for source in validation.sources if source.label != COMMAND_LINE]
+    beside = (folder / f"{run}{suffix}" for folder in dict.fromkeys(f.parent for f in files) for suffix in SUFFIXES)
+    return next((maker for maker in beside if maker != files[0] and maker.is_file()), None)
 
 
 def check_perceptual(validation: Validation) -> None:
