@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 JOBS := 2
 PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
-.PHONY: demo test test-slow check lint format types coverage schema benchmarks gpu-check adaptation adaptation-smoke soak clean
+.PHONY: demo test test-slow check lint format types coverage schema docs docs-serve benchmarks gpu-check adaptation adaptation-smoke soak clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/run.py
@@ -38,6 +38,14 @@ format: $(INSTALLED)
 
 schema: $(INSTALLED)  ## write options/schema.json, which editors read
 	$(BIN)/python -m usrda_plugin.options options/schema.json
+
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
+
+docs: $(VENV)/.docs  ## the documentation site, into build/site; a warning is an error
+	$(MKDOCS) build --strict
+
+docs-serve: $(VENV)/.docs  ## the same in a browser, while one writes
+	$(MKDOCS) serve
 
 # on an otherwise idle machine: about half an hour on two cores; the figures stay in benchmarks/out
 benchmarks: $(INSTALLED)  ## the tables of docs/performance.md
@@ -77,6 +85,10 @@ $(INSTALLED): setup.py constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt setuptools wheel torch torchvision
 	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation basicsr
 	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[dev]"
+	touch $@
+
+$(VENV)/.docs: $(INSTALLED)
+	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[docs]"
 	touch $@
 
 clean:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 # packages of the API reference, each a page; what is public is their __all__
 PACKAGES = ("archs", "data", "losses", "metrics", "method", "models", "inference")
-# pages by the keys of the schema whose value is a class: "#/$defs/NAME"
 _WORDS = {
     "minimum": "≥ {}",
     "exclusiveMinimum": "> {}",
@@ -82,30 +82,34 @@ def option_reference(schema: dict[str, Any]) -> str:
     lines = [
         "# Option reference",
         "",
-        "Every key of an option file, made of `options/schema.json`, by which editors complete and check keys too. No key is",
-        "required here; what a model or a data set needs is said before anything is created. `null` is the same as leaving",
-        "a key out. *Names by a pattern* are keys of which a file may have any number.",
+        "Every key of an option file. The page is made of `options/schema.json`, by which editors complete and check keys too. No",
+        "key is required here: what a model or a data set needs is said before anything is created. `null` is the same as leaving a",
+        "key out. A name with `*` stands for any number of keys. How a file builds on another, by `_base_`, and what the terms mean",
+        "is in [the method](method.md).",
         "",
         "## The top level",
         "",
         *_table(schema),
     ]
-    for name in _blocks(schema):
+    for name, places in _blocks(schema).items():
         block = schema["$defs"][name]
-        lines += [f"## {name}", "", _cell(block.get("description", "")), "", *_table(block)]
+        where = ", ".join(f"`{place}`" for place in places)
+        lines += [f"## {name}", "", f"At {where}. {_cell(block.get('description', ''))}", "", *_table(block)]
     return "\n".join(lines) + "\n"
 
 
-def _blocks(schema: dict[str, Any]) -> list[str]:
-    """The names of the schema's blocks in the order in which keys lead to them."""
-    names: list[str] = []
-    waiting = [schema]
+def _blocks(schema: dict[str, Any]) -> dict[str, list[str]]:
+    """The names of the schema's blocks in the order in which keys lead to them, and these keys."""
+    found: dict[str, list[str]] = {}
+    waiting = [("", schema)]
     while waiting:
-        for name in _references(waiting.pop(0)):
-            if name not in names:
-                names.append(name)
-                waiting.append(schema["$defs"][name])
-    return names
+        above, block = waiting.pop(0)
+        for key, value in _keys(block).items():
+            for name in _references(value):
+                if name not in found:
+                    waiting.append((f"{above}{key}: ", schema["$defs"][name]))
+                found.setdefault(name, []).append(above + key)
+    return found
 
 
 def _references(part: Any) -> list[str]:
@@ -114,18 +118,32 @@ def _references(part: Any) -> list[str]:
     if not isinstance(part, dict):
         return []
     own = [part["$ref"].rpartition("/")[2]] if "$ref" in part else []
-    return own + [name for key, value in part.items() if key != "$defs" for name in _references(value)]
+    return own + [name for value in part.values() for name in _references(value)]
+
+
+def _keys(block: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The keys of a block, those by a pattern with ``*`` for what varies."""
+    keys = {name: value for name, value in block.get("properties", {}).items() if name != "_delete_"}
+    return keys | {_spelt(pattern): value for pattern, value in block.get("patternProperties", {}).items()}
+
+
+def _spelt(pattern: str) -> str:
+    """A pattern of names as a reader writes it: ``^pretrain_network_\\w+$`` is pretrain_network_*."""
+    plain = pattern.strip("^$").replace(r"(_\w+)?", "*").replace(r"\w+", "*")
+    alternatives = re.fullmatch(r"\((\w+(?:\|\w+)+)\)(.*)", plain)
+    return " or ".join(first + alternatives[2] for first in alternatives[1].split("|")) if alternatives else plain
 
 
 def _table(block: dict[str, Any]) -> list[str]:
-    keys = {f"`{name}`": value for name, value in block.get("properties", {}).items() if name != "_delete_"}
-    keys |= {f"by the pattern `{name}`": value for name, value in block.get("patternProperties", {}).items()}
-    rows = [f"| {_cell(name)} | {_kind(value)} | {_cell(value.get('description', ''))} |" for name, value in keys.items()]
-    return ["| key | value | what it does |", "|---|---|---|", *rows, ""]
+    rows = [
+        f"| `{name}` | {_kind(value)} | {_cell(value.get('description', ''))} |" for name, value in _keys(block).items()
+    ]
+    return ["| key | value | what it does |", "|---|---|---|", *rows, ""] if rows else []
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """A text of the schema, which is no Markdown, in a table."""
+    return re.sub(r"([|*<])", r"\\\1", text.replace("\n", " "))
 
 
 def _kind(value: dict[str, Any]) -> str:
