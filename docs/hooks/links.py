@@ -1,7 +1,7 @@
 """Pages that stand outside docs/, and links that work on the code host and in the site.
 
-README.md is Home, so that nothing stands twice. A link is written as the code host needs it, relative to its own file; here
-it becomes one between pages, or, where it leads out of docs/, one into the repository (``repo_url``) or plain text.
+README.md is Home, so that nothing stands twice. A link is written as the code host needs it, relative to its own file.
+Here it becomes one between pages or, where it leads out of docs/, one into the repository (``repo_url``) or mere text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ MIRRORED = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTI
 FILES = {page: file for file, page in MIRRORED.items()}
 
 _CODE = r"^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)[`~]*$|^(?: {4}|\t).*?$|(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
-_LINK = r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*\](?:\([^()]*\))?)*)\]\((?P<target>[^()\s]+)(?P<title>\s+\"[^\"]*\")?\)"
+_TEXT = r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*\](?:\([^()]*\))?)*)\]"
+_LINK = _TEXT + r"\((?P<target>[^()\s]+)(?P<title>\s+\"[^\"]*\")?\)"
 _ATTRIBUTE = r"(?P<attribute>\b(?:src|srcset|href)=\")(?P<value>[^\"]+)(?P<end>\")"
 _TOKEN = re.compile(f"{_CODE}|{_LINK}|{_ATTRIBUTE}", re.MULTILINE | re.DOTALL)
 

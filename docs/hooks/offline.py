@@ -1,4 +1,4 @@
-"""What a built page loads is in the site, and each of its links leads somewhere; a fault is a warning, so `--strict` ends.
+"""What a built page loads is in the site, and each of its links leads somewhere; a fault is a warning, so an error.
 
 Headings get the anchors that code hosts give them.
 """
@@ -43,8 +43,8 @@ def faults(site: Path) -> list[str]:
         parser.feed(page.read_text(encoding="utf-8"))
         name = page.relative_to(site)
         found += [f"{name} loads {link} from elsewhere" for link in parser.loaded if urlsplit(link).netloc]
-        local = [link for link in parser.loaded + parser.linked if not urlsplit(link).scheme and not urlsplit(link).netloc]
-        found += [f"{name} leads to {link}, which is not there" for link in local if not _there(site, page, link)]
+        links = [link for link in parser.loaded + parser.linked if not urlsplit(link).scheme + urlsplit(link).netloc]
+        found += [f"{name} leads to {link}, which is not there" for link in links if not _there(site, page, link)]
     return found
 
 

@@ -36,7 +36,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {f"api/{package}.md": package_page(root, package) for package in PACKAGES}
     pages |= {"api/usrda_plugin.md": front_page(root), "option_reference.md": option_reference(schema)}
     for name, text in pages.items():
-        files.append(File.generated(config, name, content=text))
+        if name not in files.src_uris:  # a page of docs/ goes before one that is made here
+            files.append(File.generated(config, name, content=text))
     return files
 
 
@@ -62,7 +63,7 @@ def public_names(root: Path) -> dict[str, str]:
     (table,) = (
         statement.value
         for statement in _module(root, "usrda_plugin").body
-        if isinstance(statement, ast.Assign) and getattr(statement.targets[0], "id", "") == "_PUBLIC"
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and ast.unparse(statement).startswith("_PUBLIC")
     )
     names: dict[str, str] = ast.literal_eval(table)
     return names
@@ -82,10 +83,10 @@ def option_reference(schema: dict[str, Any]) -> str:
     lines = [
         "# Option reference",
         "",
-        "Every key of an option file. The page is made of `options/schema.json`, by which editors complete and check keys too. No",
-        "key is required here: what a model or a data set needs is said before anything is created. `null` is the same as leaving a",
-        "key out. A name with `*` stands for any number of keys. How a file builds on another, by `_base_`, and what the terms mean",
-        "is in [the method](method.md).",
+        "Every key of an option file. This page is made of `options/schema.json`, by which editors complete and check",
+        "keys too. No key is required here: what a model or a data set needs is told before anything is made. `null`",
+        "is the same as leaving a key out. A name with `*` stands for any number of keys. What the terms mean is in",
+        "[the method](method.md).",
         "",
         "## The top level",
         "",
@@ -163,6 +164,8 @@ def _kind(value: dict[str, Any]) -> str:
 
 def _plain(kind: str, value: dict[str, Any]) -> str:
     limits = [words.format(value[limit]) for limit, words in _WORDS.items() if limit in value]
+    if "minItems" in value and value["minItems"] == value.get("maxItems"):
+        limits = [f"{value['minItems']} of them"]
     if kind == "array":
         return ", ".join([f"list of: {_kind(value['items'])}", *limits])
     if kind == "object":

@@ -16,7 +16,9 @@ from usrda_plugin.cli.basicsr import main
 from usrda_plugin.compat import plugins
 
 PAGE = (Path(__file__).parents[2] / "docs/plugin.md").read_text(encoding="utf-8")
-PYTHON, TOML, YAML = (re.search(rf"^```{kind}\n(.*?)^```$", PAGE, re.M | re.S)[1] for kind in ("python", "toml", "yaml"))
+PYTHON, TOML, YAML = (
+    re.search(rf"^```{kind}\n(.*?)^```$", PAGE, re.M | re.S)[1] for kind in ("python", "toml", "yaml")
+)
 
 OptionFile = Callable[..., Path]
 
