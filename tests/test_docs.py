@@ -38,7 +38,7 @@ def hook(name: str) -> ModuleType:
 
 links, reference, offline = hook("links"), hook("reference"), hook("offline")
 SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
-GENERATED = {"option_reference.md", "api/usrda_plugin.md", *(f"api/{package}.md" for package in reference.PACKAGES)}
+GENERATED = {"api/usrda_plugin.md", *(f"api/{package}.md" for package in reference.PACKAGES)}
 PAGES = sorted({*(file.name for file in DOCS.glob("*.md")), *links.MIRRORED.values()})
 
 
@@ -151,35 +151,6 @@ def test_a_built_page_that_loads_from_elsewhere_or_leads_nowhere_is_a_fault(tmp_
 
 
 # references
-
-
-def test_every_key_of_the_schema_is_in_the_option_reference() -> None:
-    schema = json.loads((ROOT / "options/schema.json").read_text(encoding="utf-8"))
-    page = reference.option_reference(schema)
-    sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
-    assert set(sections) == {"The top level", *schema["$defs"]}
-    for name, block in {"The top level": schema, **schema["$defs"]}.items():
-        keys = re.findall(r"^\| `([^`]+)` \|", sections[name], re.MULTILINE)
-        assert len(keys) == len(set(keys))
-        assert {*block.get("properties", ())} - {"_delete_"} <= set(keys), name
-        assert len(block.get("patternProperties", ())) == sum("*" in key for key in keys), name
-    assert set(re.findall(r"\(#(\w+)\)", page)) <= {offline.slug(name, "-") for name in sections}
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ({"type": ["integer", "null"], "minimum": 1}, "whole number, ≥ 1"),
-        ({"enum": ["auto", True, None]}, "`auto` or `true`"),
-        ({"anyOf": [{"$ref": "#/$defs/Train"}, {"type": "null"}]}, "[Train](#train)"),
-        ({"type": "array", "items": {"type": "number"}, "minItems": 2}, "list of: number, at least 2 of them"),
-        ({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}, "list of: number, 2 of them"),
-        ({"type": ["object", "null"], "additionalProperties": {"type": "number"}}, "block of: number"),
-        ({"anyOf": [{"type": "integer", "minimum": 0}, {"const": "auto"}]}, "whole number, ≥ 0 or `auto`"),
-    ],
-)
-def test_what_a_key_takes_is_said_in_words(value: dict[str, Any], words: str) -> None:
-    assert reference._kind(value) == words
 
 
 def test_the_api_reference_has_the_public_packages_and_names() -> None:
