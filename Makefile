@@ -8,7 +8,8 @@ INSTALLED := $(VENV)/.installed
 JOBS := 2
 PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
-.PHONY: demo test browser test-slow check lint format types coverage schema benchmarks gpu-check adaptation adaptation-smoke soak clean
+.PHONY: demo test browser test-slow check lint format types coverage schema docs docs-serve benchmarks gpu-check \
+	adaptation adaptation-smoke soak clean
 
 demo: $(INSTALLED)
 	$(BIN)/python demo/run.py
@@ -41,6 +42,14 @@ format: $(INSTALLED)
 
 schema: $(INSTALLED)  ## write options/schema.json, which editors read, and docs/option_reference.md, which people read
 	$(BIN)/python -m usrda_plugin.options options/schema.json docs/option_reference.md
+
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
+
+docs: $(VENV)/.docs  ## the documentation site, into build/site; a warning is an error
+	$(MKDOCS) build --strict
+
+docs-serve: $(VENV)/.docs  ## the same in a browser, while one writes
+	$(MKDOCS) serve
 
 # on an otherwise idle machine: about half an hour on two cores; the figures stay in benchmarks/out
 benchmarks: $(INSTALLED)  ## the tables of docs/performance.md
@@ -80,6 +89,10 @@ $(INSTALLED): setup.py constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt setuptools wheel torch torchvision
 	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation basicsr
 	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[dev]"
+	touch $@
+
+$(VENV)/.docs: $(INSTALLED)
+	$(BIN)/python -m pip install -q -c constraints.txt --no-build-isolation -e ".[docs]"
 	touch $@
 
 clean:

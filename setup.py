@@ -65,7 +65,8 @@ setup(
             "spandrel",
             "tifffile",
             "types-PyYAML",
-        ]
+        ],
+        "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1.0"],
     },
     entry_points={
         "console_scripts": ["basicsr = usrda_plugin.cli.basicsr:main", "usrda = usrda_plugin.cli.usrda:main"],
