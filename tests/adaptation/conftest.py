@@ -9,11 +9,27 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from basicsr.archs.rrdbnet_arch import RRDBNet
 from PIL import Image
 
 from tests.adaptation.scenes import scene
 
 Save = Callable[..., Path]
+SMALL = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8, "num_block": 1, "num_grow_ch": 4}
+
+
+@pytest.fixture
+def rrdbnet(tmp_path: Path) -> Callable[[int], Path]:
+    """A file of a small RRDBNet of a scale, as BasicSR writes it."""
+
+    def write(scale: int) -> Path:
+        torch.manual_seed(0)
+        file = tmp_path / f"rrdbnet_x{scale}.pth"
+        torch.save({"params": RRDBNet(scale=scale, **SMALL).state_dict()}, file)
+        return file
+
+    return write
 
 
 @pytest.fixture

@@ -50,7 +50,6 @@ def test_a_meta_info_file_chooses_and_orders_images_and_reaches_subfolders(
     np.testing.assert_array_equal(source.read(0), noise(8, 8, 2))
 
 
-
 def test_a_line_of_a_list_may_be_a_name_with_spaces_or_one_with_more_behind_it(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     for name in ("IMG 1.png", "b.png", "more/c d.png"):

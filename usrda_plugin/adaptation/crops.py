@@ -84,9 +84,11 @@ def _rows_of_cells(colour: np.ndarray, step: int) -> Iterator[tuple[np.ndarray, 
         smooth = cv2.GaussianBlur(gray, (0, 0), BLUR)
         across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
         is_clipped = ((gray < DARKEST) | (gray > LIGHTEST)).astype(np.float32)
-        yield tuple(
-            cv2.resize(of, size, interpolation=cv2.INTER_AREA) for of in (cv2.magnitude(across, down), is_clipped)
+        detail, clipped = (
+            np.asarray(cv2.resize(of, size, interpolation=cv2.INTER_AREA))
+            for of in (cv2.magnitude(across, down), is_clipped)
         )
+        yield detail, clipped
 
 
 def _boxes(cells: np.ndarray, number: int) -> np.ndarray:

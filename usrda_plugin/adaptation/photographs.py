@@ -43,7 +43,7 @@ def survey(places: Path | Sequence[Path], *, least_side: int, progress: Progress
     listing = _listing(given)
     left_out = _not_photographs(listing)
     sizes = _check_headers([image.file for image in listing.images], least_side, left_out)
-    for file, first in same_bytes(sizes).items():
+    for file, first in same_bytes([*sizes]).items():
         left_out[file] = LeftOut(file, "copy", f"the same file as {first.name}")
     seen = _look([file for file in sizes if file not in left_out], progress, left_out)
     _leave_out_copies(seen, left_out)

@@ -100,7 +100,7 @@ def _digest(colour: np.ndarray) -> bytes:
     """Tell levels apart; gray is the same as three equal channels."""
     levels = colour if colour.ndim == 3 else np.dstack([colour] * 3)
     digest = hashlib.blake2b(f"{levels.shape} {levels.dtype.name}".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(levels))
+    digest.update(np.ascontiguousarray(levels).data)
     return digest.digest()
 
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from usrda_plugin import __version__
-from usrda_plugin.cli.commands import add_parser, camera, compare, doctor, gap, init, lmdb, report, upscale
+from usrda_plugin.cli.commands import adapt, add_parser, camera, compare, doctor, gap, init, lmdb, report, upscale
 from usrda_plugin.cli.exits import run_command
 
 COMMANDS = {
+    "adapt": adapt.COMMAND,
     "camera": camera.COMMAND,
     "compare": compare.COMMAND,
     "doctor": doctor.COMMAND,

@@ -1,0 +1,30 @@
+"""``usrda adapt``: from a folder of photographs to an adapted network."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+
+import usrda_plugin
+from usrda_plugin.cli.exits import printable
+
+usrda_plugin.register()
+
+from usrda_plugin.adaptation import adapt  # noqa: E402  BasicSR is mended first
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Adapt, and say where everything is. Raises SetupError and TrainingError."""
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    adapt(
+        chosen.photographs,
+        scale=chosen.scale,
+        start=chosen.start,
+        source=chosen.source,
+        budget=chosen.budget,
+        output=chosen.output,
+        seed=chosen.seed,
+        dry_run=chosen.dry_run,
+        tell=lambda sentence: console.print(printable(sentence)),
+    )
