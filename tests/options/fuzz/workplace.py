@@ -46,9 +46,9 @@ BY_DEFAULT = {
     "USRDADiscriminator": ("num_feat",),
 }
 # what small files cannot have in common: images of one scale, and the patch of BasicSR's critic that takes one size
+AT_2 = "datasets:\n  val:\n    dataroot_lq: datasets/val/LRx2\n"
 APART = {
-    "train_usrda_x2.yml": "datasets:\n  val:\n    dataroot_lq: datasets/val/LRx2\n",
-    "test_usrda_x2.yml": "datasets:\n  val:\n    dataroot_lq: datasets/val/LRx2\n",
+    **dict.fromkeys(("train_usrda_x2.yml", "test_usrda_x2.yml", "train_psnr_x2.yml", "test_psnr_x2.yml"), AT_2),
     "train_esrgan.yml": "datasets:\n  train:\n    gt_size: 128\n",
 }
 
