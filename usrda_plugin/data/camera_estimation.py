@@ -25,9 +25,10 @@ class EvenAreasError(ValueError):
     """Images show even areas, which tell no blur; ``images`` are those."""
 
     def __init__(self, images: ImageSource) -> None:
+        more = f" and {len(images) - 1} more" if len(images) > 1 else ""
         super().__init__(
-            f"{images.path(0)} and {len(images) - 1} more: expected photographs of something, found even areas, which"
-            " tell no blur; give others"
+            f"{images.path(0)}{more}: expected photographs of something, found even areas, which tell no blur; give"
+            " others"
         )
         self.images = images
 
