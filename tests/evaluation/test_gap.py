@@ -196,3 +196,8 @@ def test_a_gap_becomes_json_and_text_and_a_picture(folder: Folder) -> None:
     by_chance = [abs(measure.value or 0) / (measure.chance or 1) for measure in gap.measures[::-1]]
     drawn = [bar.get_x() + bar.get_width() for bar in bars.patches if bar.get_height() < 1]
     np.testing.assert_allclose(drawn, np.clip(by_chance, 0.1, 100))
+
+
+def test_the_docs_have_every_measure() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "gap.md").read_text(encoding="utf-8")
+    assert [row.name for row in ROWS if f"`{row.name}`" not in text] == []

@@ -20,7 +20,7 @@ MEASURES = {row.name: row for row in ROWS}
 STRENGTHS: dict[str, tuple[Change, tuple[float, ...]]] = {
     "blur": (blur, (0, 0.4, 0.5, 0.6, 0.8)),
     "noise": (add_noise, (0, 1, 2, 4, 8, 16)),
-    "JPEG": (jpeg, (0, 10, 30, 60, 80, 90)),
+    "JPEG": (jpeg, (0, 10, 30, 60, 80)),
     "colour cast": (cast, (0, 4, 8, 16, 32, 64)),
 }
 
@@ -73,7 +73,7 @@ def test_so_do_the_distances_of_an_encoders_features(tiles: list[np.ndarray]) ->
         return joined([photograph_statistics(crops(make(tile, strength))[:1], encode) for tile in tiles[which]])
 
     source = seen(slice(0, None, 2))
-    for make, strengths in ((blur, (0, 0.6, 0.8, 1.2)), (add_noise, (0, 2, 4, 8, 16))):
+    for make, strengths in ((blur, (0, 0.6, 0.8, 1.2)), (add_noise, (0, 4, 8, 16))):
         targets = [seen(slice(1, None, 2), make, strength) for strength in strengths]
         for name in ("a_distance_features", "frechet_features"):
             assert_rises(name, [MEASURES[name].of(source, target) for target in targets])
