@@ -141,7 +141,7 @@ def _record(job: _Job) -> None:
     place.update(
         photographs=job.photographs.to_dict(),
         scale=job.start.scale,
-        source={"text": " ".join(job.source.sentences()), "bundled": job.source.bundled},
+        source=job.source.describe(),
         start={"name": job.start.file.stem, "file": str(job.start.file)},
         camera=place.camera.name,
     )
@@ -208,7 +208,7 @@ def _train(job: _Job, iterations: int) -> None:
     if _trained(place, iterations).exists():
         return
     with _timed(place, "training"):
-        train(place.option_file, root=place.folder, auto_resume=True)
+        train(place.option_file, root=place.folder, auto_resume=True, go_on="the same command again")
     if not _trained(place, iterations).exists():
         raise TrainingError("stopped before the end; the same command goes on from where it is")
 

@@ -86,7 +86,9 @@ class Survey(NamedTuple):
             "folder": str(self.folder),
             "used": len(self.used),
             "left_out": [{"file": self.name(one.path), "reason": one.reason} for one in self.left_out],
-            "cameras": {camera or "not stated": number for camera, number in self.cameras.most_common()},
+            "cameras": {
+                camera or "not stated": number for camera, number in self.cameras.most_common() if any(self.cameras)
+            },
         }
 
     def name(self, path: Path) -> str:

@@ -31,6 +31,8 @@ def _for_use(network: dict[str, Any], weights: dict[str, Tensor]) -> tuple[dict[
     used = {name: value for name, value in weights.items() if name.startswith(UPSCALING)}
     if network.get("encoder") != "trunk" or network["scale"] == 3:  # an RRDBNet enlarges by powers of two
         return {**network, "num_block_lr_decoder": 0, "noise_ch": 0}, used
-    size: dict[str, Any] = {key: network[key] for key in ("scale", "num_feat", "num_block", "num_grow_ch") if key in network}
+    size: dict[str, Any] = {
+        key: network[key] for key in ("scale", "num_feat", "num_block", "num_grow_ch") if key in network
+    }
     channels = {key: network.get(key, 3) for key in ("num_in_ch", "num_out_ch")}
     return {"type": "RRDBNet", **channels, **size}, {name.partition(".")[2]: value for name, value in used.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,7 +50,9 @@ def write_results(
         gap=with_after(record["gap"], after),
         alarms=[*alarms.values()],
         environment=environment(),
-        commands=[f"usrda upscale --weights {place.network.name} --input photos --output upscaled"],
+        commands=[
+            shlex.join(["usrda", "upscale", "--weights", str(place.network), "--input"]) + " photos --output upscaled"
+        ],
     )
     tell(f"Domain gap, from source by this camera to these photographs: {after.verdict()}.")
     write_card(place.card, place.network, start, place.read(), camera.describe(), [*alarms])

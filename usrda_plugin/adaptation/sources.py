@@ -26,14 +26,17 @@ class Source(NamedTuple):
         """The photographs."""
         return [self.root / name for name in self.names]
 
-    def sentences(self) -> list[str]:
-        """Say what is learnt from."""
+    def describe(self) -> str:
+        """Say what is learnt from, in a phrase."""
         number = f"{len(self.names)} HR photographs"
-        if self.bundled:
-            more = f"A larger set teaches more: --source FOLDER ({LARGER_SETS})."
-            return [f"Source: {number} installed with scikit-image. {more}"]
         beside = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
-        return [f"Source: {number} of {self.root}{f'; left out: {beside}' if beside else ''}."]
+        where = "installed with scikit-image" if self.bundled else f"of {self.root}"
+        return f"{number} {where}{f'; left out: {beside}' if beside else ''}"
+
+    def sentences(self) -> list[str]:
+        """Say what is learnt from, and what would be better."""
+        more = f"A larger set teaches more: --source FOLDER ({LARGER_SETS})."
+        return [f"Source: {self.describe()}.", *([more] if self.bundled else [])]
 
 
 def find_source(folder: Path | None, least_side: int) -> Source:
