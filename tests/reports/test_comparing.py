@@ -205,7 +205,9 @@ def test_what_nobody_knows_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_description_that_is_of_another_network_does_no_harm(save: Save) -> None:
-    network = open_any(save("a.pth"), {"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3})
+    network = open_any(
+        save("a.pth"), {"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1}
+    )
     assert isinstance(network, SRVGGNetCompact)
     described = NetworkFile(save("b.pth"), {"type": "SRVGGNetCompact", "num_feat": 4, "num_conv": 1, "upscale": 2})
     assert isinstance(open_any(*described), SRVGGNetCompact)

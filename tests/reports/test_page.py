@@ -87,7 +87,7 @@ def test_pictures_are_stored_without_loss_where_there_is_room() -> None:
 
 
 def test_a_page_keeps_to_its_bytes_by_quality_first_and_then_by_fewer_scenes() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     scenes = [make_scene(number)._replace(views=(View("a", noise), View("b", noise))) for number in range(4)]
     whole = sum(sum(map(len, item.views)) + len(item.overview) for item in inline(scenes).scenes)
     assert inline(scenes, whole)[1:] == ("without loss", 0)

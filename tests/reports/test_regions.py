@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from usrda_plugin.reports.regions import Region, busiest, difference_energy, differing
+from usrda_plugin.reports.regions import LUMA, Region, busiest, difference_energy, differing
 
 GRAY = np.full((120, 160, 3), 128, np.uint8)
 STRIPES = np.where(np.arange(40) // 4 % 2, 40, -40)[None, :, None]
@@ -49,11 +49,15 @@ def test_noise_that_is_everywhere_does_not_draw_the_eye_from_an_edge() -> None:
     assert abs(found.region.left - 100) < 8
     assert abs(found.region.top - 70) < 8
     only_noise = (GRAY + noise).clip(0, 255).astype(np.uint8)
-    assert difference_energy(GRAY, only_noise).mean() < 0.05 * difference_energy(GRAY, after)[70:100, 100:140].mean()
+    # a Gaussian of deviation 1 leaves 1 / (4 pi) of the power of white noise
+    power = 12**2 * np.square(LUMA).sum() / (4 * np.pi)
+    assert difference_energy(GRAY, only_noise).mean() < 0.1 * power
 
 
 def test_another_colour_all_over_is_no_difference_of_structure() -> None:
     assert difference_energy(GRAY, GRAY + 40).max() == pytest.approx(0, abs=1e-6)
+    slowly = 60 * np.cos(np.arange(160) / 160 * np.pi)[None, :, None]
+    assert difference_energy(GRAY, (GRAY + slowly).astype(np.uint8)).max() < 20  # of 60 squared
 
 
 def test_a_picture_smaller_than_the_region_is_shown_whole() -> None:

@@ -26,7 +26,8 @@ def test_sections_come_in_the_order_of_the_readers_questions(adapted_folder: Pat
     assert page.sections() == ALL
     assert [each["href"] for each in page.all("a")][1:] == [f"#{name}" for name in ALL]
     for text in ("my camera", "3 photographs", "NIKON D5500", "too small", "nearer by 75%", "what", "be careful",
-                 "Alarm: colour drifting", "Try a larger loss_weight", "from iteration 200", "until 400", "Python",
+                 "Alarm: colour drifting", "2 alarms rang", "Try a larger loss_weight", "from iteration 200",
+                 "until 400", "Python",
                  "1.5 minutes", "usrda upscale --weights adapted.pth", "12", "held_out: psnr", "1,300 iterations",
                  "a <b>bold</b> warning (2 times)"):  # fmt: skip
         assert text in page.text, text

@@ -111,7 +111,8 @@ class _Axis:
     def ticks(self, count: int) -> tuple[Tick, ...]:
         locator = LogLocator(numticks=count) if self.is_log else MaxNLocator(count)
         found = [float(value) for value in locator.tick_values(self.low, self.high)]
-        inside = [value for value in found if self.low <= value <= self.high]
+        slack = 1e-6 * (self.high - self.low)
+        inside = [value for value in found if self.low - slack <= value <= self.high + slack]
         inside = inside if len(inside) > 1 else [self.low, self.high]
         return tuple(
             Tick(self(value), number(round(value, 12) or 0.0 if not self.is_log else value)) for value in inside

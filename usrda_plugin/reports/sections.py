@@ -110,7 +110,7 @@ def training_section(run: RunRecord | None, facts: AdaptationFacts | None) -> Tr
                  if not text.startswith("Alarm "))  # fmt: skip
     known = {alarm.text for alarm in run.alarms}
     more = tuple(text for text in texts if text not in known)
-    words = tuple(_training_words(run, facts))
+    words = tuple(_training_words(run, facts, len(run.alarms) + len(more)))
     section = TrainingSection(words, groups, run.alarms, more, (*told, *run.faults))
     return section if any(section) else None
 
@@ -189,7 +189,7 @@ def _signal_charts(signals: Mapping[str, Series]) -> tuple[Chart, ...]:
     return tuple(filter(None, charts))
 
 
-def _training_words(run: RunRecord, facts: AdaptationFacts | None) -> list[str]:
+def _training_words(run: RunRecord, facts: AdaptationFacts | None, alarms: int) -> list[str]:
     log, words = run.log, []
     iterations = log.iterations or (facts and facts.training.iterations) or 0
     if iterations:
@@ -199,9 +199,8 @@ def _training_words(run: RunRecord, facts: AdaptationFacts | None) -> list[str]:
     total = run.block("train").get("total_iter")
     if iterations and isinstance(total, int) and iterations < total:
         words.append(f"The options ask for {total:,}: it ended, or was stopped, before that.")
-    if run.signals:
-        count = len(run.alarms)
-        words.append("No alarm rang." if not count else f"{count} alarm{'s' * (count > 1)} rang: see below.")
+    if run.signals or alarms:
+        words.append(f"{alarms} alarm{'s' * (alarms > 1)} rang: see below." if alarms else "No alarm rang.")
     return words
 
 
