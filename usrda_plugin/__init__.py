@@ -7,11 +7,23 @@ call it before ``import basicsr``. A public name asked for here does so too. ``u
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # so that editors know what comes when it is asked for
+    from usrda_plugin.adaptation.adapt import adapt
+    from usrda_plugin.archs import USRDABicubic, USRDADiscriminator, USRDANet
+    from usrda_plugin.archs.opening import open_network
+    from usrda_plugin.data import Camera, USRDADataset, USRDASourceDataset
+    from usrda_plugin.inference import upscale
+    from usrda_plugin.losses import USRDAAlignLoss, USRDAPerceptualLoss, USRDARelativisticLoss
+    from usrda_plugin.models import USRDAModel
 
 __version__ = "0.2.0"
 
 _PUBLIC = {
+    "adapt": "adaptation",
+    "open_network": "archs.opening",
+    "upscale": "inference",
     "USRDANet": "archs",
     "USRDADiscriminator": "archs",
     "USRDABicubic": "archs",
@@ -23,7 +35,23 @@ _PUBLIC = {
     "USRDARelativisticLoss": "losses",
     "USRDAModel": "models",
 }
-__all__ = ["__version__", "register", *_PUBLIC]
+__all__ = [
+    "Camera",
+    "USRDAAlignLoss",
+    "USRDABicubic",
+    "USRDADataset",
+    "USRDADiscriminator",
+    "USRDAModel",
+    "USRDANet",
+    "USRDAPerceptualLoss",
+    "USRDARelativisticLoss",
+    "USRDASourceDataset",
+    "__version__",
+    "adapt",
+    "open_network",
+    "register",
+    "upscale",
+]
 
 
 def register() -> None:

@@ -15,7 +15,7 @@ from usrda_plugin.adaptation.crops import validation_crops
 from usrda_plugin.adaptation.ending import Ending, choose_end
 from usrda_plugin.adaptation.found import Survey
 from usrda_plugin.adaptation.network_file import write_network
-from usrda_plugin.adaptation.option_file import Inputs, Schedule, write_option_file
+from usrda_plugin.adaptation.option_file import MEASUREMENTS, Inputs, Schedule, write_option_file
 from usrda_plugin.adaptation.photographs import Progress, survey
 from usrda_plugin.adaptation.results import of_gap, write_results
 from usrda_plugin.adaptation.sources import Source, find_source
@@ -113,6 +113,9 @@ def adapt(
         "photographs": str(Path(photographs).resolve()), "scale": network.scale, "start": str(network.file),
         "source": None if learnt_from.bundled else str(learnt_from.root), "budget": seconds, "seed": seed,
     })  # fmt: skip
+    if place.is_finished:
+        tell(f"Done already: {place.network}; report: {place.report}. For another adaptation give another --output.")
+        return _adapted(place, Camera.load(place.camera), place.read()["iterations"])
     place.update(timing={"photographs": round(time.monotonic() - begun, 1)})
     job = _Job(found, network, learnt_from, seconds, seed, place, tell)
     for sentence in [*found.sentences(), *learnt_from.sentences()]:
@@ -127,7 +130,12 @@ def adapt(
     ending = _export(job, iterations)
     with _timed(place, "results"):
         write_results(place, found, network, learnt_from, ending, tell)
+    place.update(finished=True)
     tell(f"Report: {place.report}; open it in a browser.")
+    return _adapted(place, camera, iterations)
+
+
+def _adapted(place: Workspace, camera: Camera, iterations: int) -> Adapted:
     return Adapted(place.folder, place.network, camera, place.option_file, place.report, iterations)
 
 
@@ -177,7 +185,8 @@ def _plan(job: _Job) -> int:
             _write_options(job, TRIED, timed=False)
             seconds = seconds_per_iteration(place.option_file)
         spent = sum(place.read()["timing"].values())
-        iterations = int(np.clip((job.budget - spent - AFTERWARDS) / seconds, FEWEST, MOST))
+        fitting = int(np.clip((job.budget - spent - AFTERWARDS) / seconds, FEWEST, MOST))
+        iterations = fitting // MEASUREMENTS * MEASUREMENTS or fitting  # so that the last one is saved
         _write_options(job, iterations, timed=True)
         place.update(iterations=iterations, seconds_per_iteration=seconds)
     seconds = place.read()["seconds_per_iteration"]

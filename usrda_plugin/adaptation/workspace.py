@@ -64,6 +64,11 @@ class Workspace(NamedTuple):
         """The page to look at."""
         return self.folder / "report.html"
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether all of it is there."""
+        return bool(self.read().get("finished")) and self.network.exists() and self.report.exists()
+
     def read(self) -> dict[str, Any]:
         """The record; empty where nothing has begun. Raises SetupError where it is damaged."""
         try:
