@@ -152,8 +152,10 @@ def _gap_row(name: str, before: float | None, after: float | None, unit: str, te
     words = [number(value) if value is not None else "not measured" for value in (before, after)]
     change, is_nearer = "", None
     if before is not None and after is not None and isfinite(before) and isfinite(after):
-        is_nearer = after < before if after != before else None
-        share = f" by {abs(after - before) / abs(before):.0%}" if before else ""
+        # a measure may have a sign, and 0 is where there is no gap
+        far, then = abs(before), abs(after)
+        is_nearer = then < far if then != far else None
+        share = f" by {abs(then - far) / far:.0%}" if far else ""
         change = "unchanged" if is_nearer is None else f"nearer{share}" if is_nearer else f"farther{share}"
     return GapRow(name.replace("_", " "), words[0], words[1], unit, change, is_nearer, text)
 
