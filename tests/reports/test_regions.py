@@ -56,8 +56,9 @@ def test_noise_that_is_everywhere_does_not_draw_the_eye_from_an_edge() -> None:
 
 def test_another_colour_all_over_is_no_difference_of_structure() -> None:
     assert difference_energy(GRAY, GRAY + 40).max() == pytest.approx(0, abs=1e-6)
-    slowly = 60 * np.cos(np.arange(160) / 160 * np.pi)[None, :, None]
-    assert difference_energy(GRAY, (GRAY + slowly).astype(np.uint8)).max() < 20  # of 60 squared
+    across, down = np.meshgrid(np.arange(160) - 80, np.arange(120) - 60)
+    soft = 60 * np.exp(-(across**2 + down**2) / (2 * 20**2))[..., None]
+    assert difference_energy(GRAY, (GRAY + soft).astype(np.uint8)).max() < 60**2 / 8
 
 
 def test_a_picture_smaller_than_the_region_is_shown_whole() -> None:
