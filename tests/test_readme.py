@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
-from basicsr.archs.rrdbnet_arch import RRDBNet
 from safetensors.torch import save_file
 
+from usrda_plugin.adaptation import adapt
 from usrda_plugin.archs import USRDANet
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +25,7 @@ USRDA = [*SMALL, "network_g:num_block_lr_decoder=1", "train:psnr_iter=1"]
 CRITICS = [f"network_d_{name}:num_feat=4" for name in "fty"]
 SHORTER = {
     "train_psnr.yml": [*SMALL, "train:scheduler:periods=[2]"],
+    "train_psnr_x2.yml": [*SMALL, "train:scheduler:periods=[2]", "datasets:val:dataroot_lq=datasets/val/LRx2"],
     "train_usrda.yml": [*USRDA, *CRITICS, "network_d_f:num_in_ch=8"],
     "train_usrda_plus.yml": [*USRDA, "network_d_t:num_feat=4"],
     "train_usrda_x2.yml": [*USRDA, "network_d_t:num_feat=4", "datasets:val:dataroot_lq=datasets/val/LRx2"],
@@ -58,16 +59,15 @@ def laid_out(tmp_path, vgg_file, monkeypatch):
     write(tmp_path / "datasets/val/HR", {"d": (224, 240)})
     write(tmp_path / "datasets/val/LR", {"d": (56, 60)})
     write(tmp_path / "datasets/val/LRx2", {"d": (112, 120)})
-    write(tmp_path / "photos", {"e": (16, 20)})
-    write(tmp_path / "photos/holiday", {"f": (12, 10)})
+    write(tmp_path / "photos", {"e": (72, 80)})
+    write(tmp_path / "photos/holiday", {"f": (70, 76)})
     (tmp_path / "photos/holiday/f.png").rename(tmp_path / "photos/holiday/f.jpg")
     network = USRDANet(scale=4, encoder="trunk", num_feat=8, num_block=1, num_block_lr_decoder=1)
     save_file(network.state_dict(), tmp_path / "net_g.safetensors")
-    start = Path("experiments/train_psnr_x2/models/net_g_latest.pth")  # as train_psnr_x2.yml makes it
-    (tmp_path / start).parent.mkdir(parents=True)
-    torch.save({"params": RRDBNet(3, 3, scale=2, num_feat=8, num_block=1).state_dict()}, tmp_path / start)
     (tmp_path / "options").symlink_to(ROOT / "options")
     monkeypatch.setenv("USRDA_VGG_WEIGHTS", str(vgg_file))
+    for name in ("FEWEST", "MOST"):  # iterations of an adaptation, whatever the budget is
+        monkeypatch.setattr(sys.modules[adapt.__module__], name, 2)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -83,9 +83,12 @@ def test_basicsr_and_usrda_commands_run_one_after_the_other(laid_out):
         shorter = ["--force_yml", *SHORTER[option_file]] if program == "basicsr" else []
         assert programs[program]([*arguments, *shorter]) == 0, [program, *arguments]
         ran.append(option_file if program == "basicsr" else arguments[0])
-    trained = ["train_psnr.yml", "train_usrda.yml", "train_usrda_plus.yml", "train_usrda_x2.yml"]
+    looked = ["adapt", "upscale", "camera", "gap"]
+    trained = ["train_psnr.yml", "train_psnr_x2.yml", "train_usrda.yml", "train_usrda_plus.yml", "train_usrda_x2.yml"]
     again = ["train_usrda.yml"]  # it goes on
-    assert ran == ["doctor", *trained, "test_usrda.yml", *again, "lmdb", "upscale", "upscale", "upscale"]
+    assert ran == ["doctor", *looked, *trained, "test_usrda.yml", *again, "lmdb", "upscale", "upscale", "upscale"]
+    assert (laid_out / "runs/photos_x2/report.html").is_file()
+    assert {file.name for file in (laid_out / "enlarged").rglob("*.*")} == {"e.png"}
     assert list((laid_out / "results/test_usrda/visualization").rglob("*.png"))
     assert {file.name for file in (laid_out / "upscaled").rglob("*.*")} == {"e.png", "f.png"}
     assert {file.name for file in (laid_out / "large").rglob("*.*")} == {"e.png", "f.jpg"}
