@@ -53,7 +53,7 @@ setup(
             "spandrel",
             "tifffile",
             "types-PyYAML",
-        ]
+        ],
     },
     entry_points={
         "console_scripts": ["basicsr = usrda_plugin.cli.basicsr:main", "usrda = usrda_plugin.cli.usrda:main"],
