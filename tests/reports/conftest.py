@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.reports.made import HEAD, NASTY, OPTIONS, make_scene, step
+from usrda_plugin.data.camera import Camera
 from usrda_plugin.reports import Scene
 
 
@@ -45,9 +46,9 @@ def adapted_folder(tmp_path: Path, run_folder: Path) -> Path:
         "timing": {"training": 90.0}, "commands": ["usrda upscale --weights adapted.pth"], "later": "unknown",
     }  # fmt: skip
     (tmp_path / "adapt.json").write_text(json.dumps(facts))
-    kernel = np.zeros((15, 15))
+    kernel = np.zeros((15, 15), np.float32)
     kernel[7, 6:9] = 0.25, 0.5, 0.25
-    (tmp_path / "camera.json").write_text(json.dumps({"kernel": kernel.tolist(), "noise": 4 / 255}))
+    Camera(kernel, 4 / 255).save(tmp_path / "camera.json")
     return tmp_path
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from usrda_plugin.data.camera import Camera
-from usrda_plugin.reports.camera_curves import camera_curves, read_camera
+from usrda_plugin.reports.camera_curves import camera_curves
 
 
 def camera(*across: float, noise: float = 0.0) -> Camera:
@@ -43,24 +40,3 @@ def test_the_response_is_the_transform_of_the_kernel() -> None:
 
 def test_of_a_camera_without_noise_no_noise_is_drawn() -> None:
     assert len(camera_curves(camera(1)).charts) == 2
-
-
-@pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"kernel": 1, "noise": 0}', '{"kernel": [[1]], "noise": -1}',
-                '{"kernel": [[1e999]], "noise": 0}', '{"kernel": [[1], [1, 2]], "noise": 0}',
-                '{"kernel": [[]], "noise": 0}'],
-)  # fmt: skip
-def test_what_is_no_camera_is_refused(content: str, tmp_path: Path) -> None:
-    (tmp_path / "camera.json").write_text(content)
-    with pytest.raises(ValueError, match=r"camera\.json: expected"):
-        read_camera(tmp_path / "camera.json")
-
-
-def test_a_camera_is_read_as_it_was_written(tmp_path: Path) -> None:
-    given = camera(0.25, 0.5, 0.25, noise=0.01)
-    (tmp_path / "camera.json").write_text(
-        json.dumps({"kernel": given.kernel.tolist(), "noise": given.noise, "more": 1})
-    )
-    found = read_camera(tmp_path / "camera.json")
-    assert np.array_equal(found.kernel, given.kernel)
-    assert found.noise == given.noise

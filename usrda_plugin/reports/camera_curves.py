@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from math import exp, isfinite
-from pathlib import Path
+from math import exp
 from typing import NamedTuple
 
 import numpy as np
@@ -26,24 +24,10 @@ class CameraCurves(NamedTuple):
     charts: tuple[Chart, ...]
 
 
-def read_camera(file: Path) -> Camera:
-    """Read the camera that an adaptation has left. Raises OSError, and ValueError for what is no camera."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        kernel, noise = np.asarray(content["kernel"], np.float32), float(content["noise"])
-    except (ValueError, TypeError, KeyError) as fault:
-        raise ValueError(
-            f"{file}: expected a camera (kernel and noise, as JSON), found another file ({fault})"
-        ) from None
-    if kernel.ndim != 2 or not kernel.size or not np.isfinite(kernel).all() or not (isfinite(noise) and noise >= 0):
-        raise ValueError(f"{file}: expected a kernel of numbers and a noise of 0 or more, found others")
-    return Camera(kernel, noise)
-
-
 def camera_curves(camera: Camera) -> CameraCurves:
     """Say and draw how much contrast each frequency keeps, what becomes of a point of light, how far a pixel is off."""
     across = camera.kernel.sum(0)
-    response = np.abs(np.fft.rfft(across, SAMPLES)) / max(abs(float(across.sum())), 1e-12)
+    response = camera.response(SAMPLES)
     frequencies = np.arange(len(response)) / SAMPLES
     levels = LEVELS * camera.noise
     charts = [

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from usrda_plugin.data.backends import IMAGE_SUFFIXES, is_hidden
+from usrda_plugin.data.camera import Camera
 from usrda_plugin.errors import SetupError
 from usrda_plugin.reports.adaptation_facts import AdaptationFacts, LeftOutFile, NetworkFacts, read_facts
-from usrda_plugin.reports.camera_curves import CameraCurves, camera_curves, read_camera
+from usrda_plugin.reports.camera_curves import CameraCurves, camera_curves
 from usrda_plugin.reports.comparing import Comparison, NetworkFile, compare_on
 from usrda_plugin.reports.data_urls import inline
 from usrda_plugin.reports.page import render, write_page
@@ -139,7 +140,7 @@ def _camera(folder: Path, facts: AdaptationFacts | None, notes: list[str]) -> Ca
     if not file.is_file():
         return None
     try:
-        return camera_curves(read_camera(file))
+        return camera_curves(Camera.load(file))
     except (OSError, ValueError) as fault:
         notes.append(str(fault))
         return None
