@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 from domains import DOMAINS
+from one_command import section
 from overview import at_a_glance, in_short
 from plane import draw_plane
 from rows import BASELINES, ROWS
@@ -83,7 +84,7 @@ def read_cells(folder: Path) -> Cells:
 
 def document(found: Mapping[str, Mapping[str, Cells]], planes: Mapping[str, Path | None]) -> str:
     """The whole page; ``planes``: the picture of each scale, if it has one."""
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION, section()]
     for scale, domains in found.items():
         parts.append(f"## Scale `{scale}`\n\n{sizes(scale, domains)}\n")
         if plane := planes[scale]:

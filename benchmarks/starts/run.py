@@ -4,6 +4,7 @@
     python benchmarks/starts/run.py train --set more --scales 2 4   # the same on more photographs
     python benchmarks/starts/run.py measure                         # results.json
     python benchmarks/starts/run.py ship                            # the files, each with its card
+    python benchmarks/starts/run.py adapt                           # `usrda adapt` on three cameras: adapted.json
 
 Photographs come from --data or $USRDA_SHARED_DATA, laid out as benchmarks/adaptation/README.md says, with train_hr/gb82
 and train_hr/cid22 beside it.
@@ -34,6 +35,8 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent / "adaptation"))
 from evaluation import Pair, Values, means, measure  # noqa: E402
 
+from usrda_plugin.adaptation import adapt  # noqa: E402
+from usrda_plugin.adaptation.starts import find_start  # noqa: E402
 from usrda_plugin.archs import USRDABicubic  # noqa: E402
 from usrda_plugin.archs.opening import open_network  # noqa: E402
 from usrda_plugin.data.pictures import read_picture  # noqa: E402
@@ -47,14 +50,15 @@ PUBLIC_DOMAIN = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "hu
 SETS = {"cc0": ("gb82",), "more": ("bsds", "urban", "cid22", "gb82")}
 SCALES = (2, 4)
 DATASETS = {2: ("city100_nikon", "city100_iphone", "Set5"), 4: ("drealsr_olympus_x4", "drealsr_panasonic_x4", "Set5")}
-RESULTS = HERE / "results.json"
+CAMERAS = {2: ("city100_nikon", "city100_iphone"), 4: ("drealsr_olympus_x4",)}
+RESULTS, ADAPTED = HERE / "results.json", HERE / "adapted.json"
 METRICS = ("psnr", "ssim", "lpips")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("train", "measure", "ship"))
+    parser.add_argument("what", choices=("train", "measure", "ship", "adapt"))
     parser.add_argument("--set", choices=SETS, default="cc0")
     parser.add_argument("--scales", type=int, nargs="+", choices=SCALES, default=SCALES)
     parser.add_argument("--data", type=Path, default=os.environ.get("USRDA_SHARED_DATA"))
@@ -65,8 +69,10 @@ def main(arguments: list[str] | None = None) -> int:
             train_start(chosen.set, scale, chosen.data, chosen.out)
         elif chosen.what == "measure":
             measure_starts(scale, chosen.data, chosen.out)
-        else:
+        elif chosen.what == "ship":
             ship(scale, chosen.out)
+        else:
+            adapt_cameras(scale, chosen.data, chosen.out)
     return 0
 
 
@@ -138,6 +144,31 @@ def levels(file: Path) -> torch.Tensor:
     pixels = torch.from_numpy(cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB))
     assert read_picture(file).colour.shape[:2] == pixels.shape[:2]
     return pixels.permute(2, 0, 1)[None]
+
+
+def adapt_cameras(scale: int, data: Path, out: Path) -> None:
+    """Adapt the start to each camera with nothing but the photographs given, and measure both, into adapted.json."""
+    found = json.loads(ADAPTED.read_text()) if ADAPTED.exists() else {}
+    for camera in CAMERAS[scale]:
+        folder = data / "target_lr" / (f"{camera}/LRx2" if scale == 2 else camera)
+        done = adapt(folder, scale=scale, output=out / "adapted" / camera)
+        assert done.network is not None
+        record = json.loads((done.folder / "adapt.json").read_text())
+        networks = {"bicubic": USRDABicubic(scale=scale), "start": open_network(find_start(None, scale).file),
+                    "adapted": open_network(done.network)}  # fmt: skip
+        found[camera] = {
+            "scale": scale,
+            "photographs": record["photographs"]["used"],
+            "iterations": record["iterations"],
+            "seconds": round(sum(record["timing"].values())),
+            "environment": record["environment"],
+            **{
+                name: means(measure(network, pairs(data, camera, scale), scale, METRICS))
+                for name, network in networks.items()
+            },
+        }
+        ADAPTED.write_text(json.dumps(found, indent=2) + "\n")
+        print(json.dumps(found[camera], indent=2))
 
 
 def ship(scale: int, out: Path) -> None:
