@@ -12,6 +12,7 @@ from basicsr.data import build_dataset
 from basicsr.models import build_model
 from torch.utils.data import default_collate
 
+from usrda_plugin.compat.plugins import load_plugins
 from usrda_plugin.options import load_options
 
 WARM_UP, TIMED = 2, 6
@@ -24,6 +25,7 @@ def seconds_per_iteration(option_file: Path) -> float:
 
     Raises OptionsError where the options are at fault.
     """
+    load_plugins()
     opt = _of_this_process(load_options(option_file, is_train=True))
     dataset, model = build_dataset(opt["datasets"]["train"]), build_model(opt)
     batch, taken = opt["datasets"]["train"]["batch_size_per_gpu"], []

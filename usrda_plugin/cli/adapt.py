@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
+from rich.progress import track
 
-import usrda_plugin
+from usrda_plugin.adaptation import adapt
 from usrda_plugin.cli.exits import printable
-
-usrda_plugin.register()
-
-from usrda_plugin.adaptation import adapt  # noqa: E402  BasicSR is mended first
 
 
 def run(chosen: argparse.Namespace) -> None:
@@ -27,4 +26,10 @@ def run(chosen: argparse.Namespace) -> None:
         seed=chosen.seed,
         dry_run=chosen.dry_run,
         tell=lambda sentence: console.print(printable(sentence)),
+        progress=_bar,
     )
+
+
+def _bar(files: Sequence[Path]) -> Iterable[Path]:
+    console = Console(stderr=True)
+    return track(files, description="photographs", console=console, transient=True, disable=not console.is_terminal)
