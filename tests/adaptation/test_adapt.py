@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -138,7 +139,8 @@ def test_between_a_dry_run_and_the_next_all_may_change(
 ) -> None:
     """Photographs, arguments and the files of the folder: it measures anew, or says in a message what is wrong."""
     monkeypatch.setattr(MODULE, "seconds_per_iteration", lambda _file: 0.5)
-    monkeypatch.setattr(MODULE, "open_network", lambda _file: None)  # the gap without its encoder
+    gap = SimpleNamespace(measures=(), verdict=lambda: "not measured here")
+    monkeypatch.setattr(MODULE, "measure_gap", lambda *_arguments: gap)
     place, said = Workspace(tmp_path / "my photos/out", "my photos_x2"), list[str]()
 
     def again(budget: str = "1m") -> None:
