@@ -168,7 +168,10 @@ def test_between_a_dry_run_and_the_next_all_may_change(
         again("2m")
     place.camera.unlink()
     again("2m")
-    (place.folder / "experiments").mkdir()
+    (place.training / "models").mkdir(parents=True)
+    (place.training / "models/net_g_2.pth").touch()
+    again("2m")
+    assert "Training: 2 iterations, done already." in said
     (photographs / "photo 4.png").unlink()
     with pytest.raises(SetupError, match=r"expected the photographs with which the training began, .*photo 4\.png"):
         again("2m")

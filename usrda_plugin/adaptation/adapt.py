@@ -113,7 +113,8 @@ def adapt(
     name = name_of(folder, network.scale)
     place = Workspace((_path(output) or Path("runs") / name).resolve(), name)
     arguments = {
-        "photographs": str(folder.resolve()), "scale": network.scale, "start": str(network.file),
+        "photographs": str(folder.resolve()), "scale": network.scale,
+        "start": None if network.bundled else str(network.file),
         "source": None if learnt_from.bundled else str(learnt_from.root), "budget": seconds, "seed": seed,
     }  # fmt: skip
     if place.check(arguments) and place.is_finished:
@@ -261,6 +262,9 @@ def _plan(job: _Job) -> int:
         place.update(iterations=iterations, seconds_per_iteration=seconds)
     elif not place.option_file.exists():
         _write_options(job, iterations, timed=True)
+    if _trained(place, iterations).exists():
+        job.tell(f"Training: {iterations} iterations, done already.")
+        return int(iterations)
     seconds = place.read()["seconds_per_iteration"]
     whole = iterations * seconds + AFTERWARDS
     duration = format_duration(whole)
