@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +27,7 @@ from usrda_plugin.cli import usrda
 from usrda_plugin.data.bundled import bundled_photographs
 from usrda_plugin.data.camera import Camera
 from usrda_plugin.data.resize import bicubic_downsample
+from usrda_plugin.errors import SetupError
 from usrda_plugin.options import load_options
 
 MODULE = sys.modules["usrda_plugin.adaptation.adapt"]
@@ -107,6 +110,8 @@ def test_a_dry_run_stops_after_an_option_file_that_basicsr_takes(
         (["my photos", "--budget", "soon"], "expected a time"),
         (["my photos", "--scale", "3"], "of scale 2 and 4, found 3"),
         (["my photos", "--from", "absent.pth"], "--from: .*absent.pth"),
+        (["my photos", "--seed", "-1"], "as --seed, found -1"),
+        (["my photos", "--source", "my photos"], "--source: expected clean HR photographs in a folder of their own"),
         (["my photos", "--source", "absent"], "--source: expected a folder"),
         (["my photos", "--source", "my photos/more"], "--source: .* pixels a side or more, found none"),
     ],
@@ -126,6 +131,81 @@ def test_what_cannot_be_used_is_refused_in_a_message_and_nothing_is_made(
     told = capsys.readouterr().err
     assert re.search(message, told)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.usefixtures("in_seconds")
+def test_between_a_dry_run_and_the_next_all_may_change(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Photographs, arguments and the files of the folder: it measures anew, or says in a message what is wrong."""
+    monkeypatch.setattr(MODULE, "seconds_per_iteration", lambda _file: 0.5)
+    gap = SimpleNamespace(measures=(), verdict=lambda: "not measured here")
+    monkeypatch.setattr(MODULE, "measure_gap", lambda *_arguments: gap)
+    place, said = Workspace(tmp_path / "my photos/out", "my photos_x2"), list[str]()
+
+    def again(budget: str = "1m") -> None:
+        said.clear()
+        adapt(photographs, budget=budget, output=place.folder, dry_run=True, tell=said.append)
+
+    again()
+    assert "That is longer than --budget: 2 iterations are the fewest that it trains." in said
+    first = place.camera.read_bytes(), place.option_file.read_bytes()
+    again()
+    assert (place.camera.read_bytes(), place.option_file.read_bytes()) == first, "results are no photographs"
+    assert any("folders of results of usrda adapt: 1" in sentence for sentence in said)
+    (photographs / "photo 2.png").unlink()
+    again()
+    assert any(sentence.startswith("1 photograph added, removed or changed") for sentence in said)
+    assert place.camera.read_bytes() != first[0]
+    assert len(place.read()["photographs"]["files"]) == 5
+    place.option_file.unlink()
+    again()
+    assert place.option_file.exists()
+    again("2m")
+    assert place.read()["arguments"]["budget"] == 120
+    place.camera.write_text("{")
+    with pytest.raises(SetupError, match=r"expected JSON.*; delete it, then the same command"):
+        again("2m")
+    place.camera.unlink()
+    again("2m")
+    (place.training / "models").mkdir(parents=True)
+    (place.training / "models/net_g_2.pth").touch()
+    again("2m")
+    assert "Training: 2 iterations, done already." in said
+    (photographs / "photo 4.png").unlink()
+    with pytest.raises(SetupError, match=r"expected the photographs with which the training began, .*photo 4\.png"):
+        again("2m")
+
+
+@pytest.mark.usefixtures("in_seconds")
+def test_photographs_that_vanish_while_it_looks_are_told_in_a_message(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = MODULE.survey
+
+    def then_gone(*arguments: Any, **named: Any) -> Any:
+        found = whole(*arguments, **named)
+        for photograph in found.used:
+            photograph.path.unlink()
+        return found
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(MODULE, "survey", then_gone)
+    assert usrda.main(["adapt", "my photos", "--dry-run"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_ctrl_c_says_that_the_same_command_goes_on(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(MODULE, "_record", interrupt)
+    assert usrda.main(["adapt", "my photos"]) == 130
+    assert "the same command goes on" in capsys.readouterr().out
 
 
 KILLED = """

@@ -24,7 +24,9 @@ def inputs_in(folder: Path) -> Inputs:
     )
 
 
-@pytest.mark.parametrize("name", ["plain", 'with "quotes": # and - more', "ünïcode 写真", "{braces} & *stars*"])
+@pytest.mark.parametrize(
+    "name", ["plain", 'with "quotes": # and - more', "ünïcode 写真", "{braces} & *stars*", "📷 100%", "a\x7fb\n"]
+)
 def test_every_name_is_spelt_so_that_yaml_gives_it_back(name: str, rrdbnet: Callable[[int], Path]) -> None:
     folder = Path("/photos") / name
     text = render(folder / "adapt.yml", name, find_start(rrdbnet(2), None), inputs_in(folder), SCHEDULE)

@@ -246,3 +246,26 @@ def test_what_is_kept_in_a_file_has_names_below_the_folder_and_counts(tmp_path: 
     assert kept["used"] == 1
     assert kept["cameras"] == {"Apple iPhone X": 1}
     assert [one["file"] for one in kept["left_out"]] == ["sub/bad.jpg"]
+
+
+def test_results_below_the_photographs_and_the_source_are_no_photographs(tmp_path: Path, save: Save) -> None:
+    save("a.png", 1)
+    save("runs/a_x2/crops/00.png", 2)
+    save("hr/deep/b.png", 3)
+    (tmp_path / "runs/a_x2/adapt.json").write_text("{}")
+    (tmp_path / "runs/a_x2/adapt.yml").write_text("")
+    found = survey(tmp_path, least_side=LEAST, source=tmp_path / "hr")
+    assert names(found) == ["a.png"]
+    assert kinds(found) == {"hr": "source", "runs/a_x2": "results"}
+    assert names(survey(tmp_path / "runs/a_x2/crops", least_side=LEAST)) == ["00.png"], "named by the user"
+
+
+def test_a_folder_is_named_as_the_user_names_it_and_its_subfolders_are_found_so(
+    tmp_path: Path, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("photos/a.png", 1)
+    save("photos/runs/x/crops/b.png", 2)
+    (tmp_path / "photos/runs/x/adapt.json").write_text("{}")
+    monkeypatch.chdir(tmp_path / "photos")
+    for folder in (Path(), Path("../photos/"), tmp_path / "photos"):
+        assert names(survey(folder, least_side=LEAST)) == ["a.png"]

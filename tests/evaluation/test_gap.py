@@ -171,7 +171,7 @@ def test_one_photograph_of_each_gives_plain_differences_alone(folder: Folder) ->
     gap = measure_gap(folder("one", slice(0, 1)), folder("other", slice(1, 2), add_noise, 8))
     assert gap.measure("a_distance").value is None
     assert (gap.measure("noise").value or 0) > 3
-    assert gap.verdict() == "What is chance cannot be told: that needs 4 photographs of each."
+    assert gap.verdict() == "Differences cannot be told from chance: that needs 4 photographs of each"
     assert "not defined" in gap.describe()
     assert png(gap)[:4] == b"\x89PNG"
 

@@ -33,7 +33,8 @@ def words_after(stopped: Stopped | None, opt: dict[str, Any], monkeypatch: pytes
     monkeypatch.setattr(
         "usrda_plugin.training.closing.get_root_logger", lambda: type("Log", (), {"info": lines.append})
     )
-    with closing_words(lambda: opt, "basicsr train -opt mine.yml --auto_resume", lambda: lines.append("cleared")):
+    go_on = "go on with --auto_resume: basicsr train -opt mine.yml --auto_resume"
+    with closing_words(lambda: opt, go_on, lambda: lines.append("cleared")):
         if stopped:
             raise stopped
     return lines

@@ -21,14 +21,16 @@ from usrda_plugin.adaptation.results import of_gap, write_results
 from usrda_plugin.adaptation.sources import Source, find_source
 from usrda_plugin.adaptation.starts import Start, find_start
 from usrda_plugin.adaptation.trial import seconds_per_iteration
-from usrda_plugin.adaptation.workspace import Workspace
+from usrda_plugin.adaptation.workspace import Workspace, name_of
 from usrda_plugin.archs.opening import open_network
 from usrda_plugin.data.camera import Camera
 from usrda_plugin.data.camera_estimation import estimate_from_files
+from usrda_plugin.data.camera_file import CameraFileError
 from usrda_plugin.data.pictures import Picture, write_picture
-from usrda_plugin.errors import TrainingError
+from usrda_plugin.errors import SetupError, TrainingError
 from usrda_plugin.evaluation import measure_gap
 from usrda_plugin.monitoring.history import read_measurements
+from usrda_plugin.training.failures import setup_errors
 from usrda_plugin.training.launch import train
 from usrda_plugin.weights.writing import write_text
 
@@ -40,8 +42,8 @@ AFTERWARDS = 75.0
 """Seconds kept for what follows the training: the gap again, and the report."""
 FEWEST, MOST = 100, 200_000
 """Iterations."""
-LEAST = 40
-"""LR pixels a side that a photograph must have at least: patches of 32, and what a camera's blur takes off."""
+LEAST = 64
+"""LR pixels a side that a photograph must have at least: the gap is measured on crops of so many."""
 TRIED = 100
 """Iterations that the option file says while the time of one is measured."""
 
@@ -103,36 +105,80 @@ def adapt(
         TrainingError: the training cannot go on, or was stopped; the same call goes on.
     """
     begun = time.monotonic()
-    seconds = parse_budget(str(budget))
+    seconds, folder = parse_budget(str(budget)), Path(photographs)
+    _check_seed(seed)
     network = find_start(_path(start), scale)
+    _check_apart(folder, _path(source))
     learnt_from = find_source(_path(source), PATCH)
-    found = survey(Path(photographs), least_side=max(PATCH // network.scale, LEAST), progress=progress)
-    name = f"{Path(photographs).resolve().name or 'photographs'}_x{network.scale}"
+    name = name_of(folder, network.scale)
     place = Workspace((_path(output) or Path("runs") / name).resolve(), name)
-    place.claim({
-        "photographs": str(Path(photographs).resolve()), "scale": network.scale, "start": str(network.file),
+    arguments = {
+        "photographs": str(folder.resolve()), "scale": network.scale,
+        "start": None if network.bundled else str(network.file),
         "source": None if learnt_from.bundled else str(learnt_from.root), "budget": seconds, "seed": seed,
-    })  # fmt: skip
-    if place.is_finished:
-        tell(f"Done already: {place.network}; report: {place.report}. For another adaptation give another --output.")
-        return _adapted(place, Camera.load(place.camera), place.read()["iterations"])
-    place.update(timing={"photographs": round(time.monotonic() - begun, 1)})
-    job = _Job(found, network, learnt_from, seconds, seed, place, tell)
-    for sentence in [*found.sentences(), *learnt_from.sentences()]:
+    }  # fmt: skip
+    if place.check(arguments) and place.is_finished:
+        return _done_already(place, tell)
+    found = survey(
+        folder,
+        least_side=max(PATCH // network.scale, LEAST),
+        source=None if learnt_from.bundled else learnt_from.root,
+        progress=progress,
+    )
+    with place.claimed(arguments):
+        place.update(timing={"photographs": round(time.monotonic() - begun, 1)})
+        return _adapt(_Job(found, network, learnt_from, seconds, seed, place, tell), dry_run=dry_run)
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise SetupError(f"expected a whole number from 0 to {2**32 - 1} as --seed, found {seed}; give another")
+
+
+def _check_apart(photographs: Path, source: Path | None) -> None:
+    """Raise SetupError where the photographs are themselves what is learnt from."""
+    if source is not None and photographs.resolve().is_relative_to(source.resolve()):
+        raise SetupError(
+            f"--source: expected clean HR photographs in a folder of their own, found {source}, which has the "
+            "photographs to adapt to; give another folder, or leave --source out"
+        )
+
+
+def _done_already(place: Workspace, tell: Tell) -> Adapted:
+    with setup_errors():
+        camera = Camera.load(place.camera)
+    tell(f"Done already: {place.network}; report: {place.report}. For another adaptation give another --output.")
+    return _adapted(place, camera, int(place.read().get("iterations", 0)))
+
+
+def _adapt(job: _Job, *, dry_run: bool) -> Adapted:
+    place, tell = job.place, job.tell
+    for sentence in [*job.photographs.sentences(), *job.source.sentences()]:
         tell(sentence)
-    _record(job)
-    camera = _camera(job)
-    iterations = _plan(job)
+    with setup_errors():
+        _record(job)
+        camera = _camera(job)
+        iterations = _plan(job)
     if dry_run:
         tell(f"Nothing is trained yet. The option file is {place.option_file}; without --dry-run this goes on.")
         return Adapted(place.folder, None, camera, place.option_file, None, iterations)
     _train(job, iterations)
-    ending = _export(job, iterations)
-    with _timed(place, "results"):
-        write_results(place, found, network, learnt_from, ending, tell)
-    place.update(finished=True)
+    with _after_training():
+        ending = _export(job, iterations)
+        with _timed(place, "results"):
+            write_results(place, job.photographs, job.start, job.source, ending, tell)
+        place.update(finished=True)
     tell(f"Report: {place.report}; open it in a browser.")
     return _adapted(place, camera, iterations)
+
+
+@contextmanager
+def _after_training() -> Iterator[None]:
+    """Raise TrainingError for what a person can mend: the training is whole."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{error}; the training is done: mend this, then the same command goes on") from error
 
 
 def _adapted(place: Workspace, camera: Camera, iterations: int) -> Adapted:
@@ -146,6 +192,7 @@ def _path(given: str | Path | None) -> Path | None:
 def _record(job: _Job) -> None:
     """Write down what is used, and how far it is from what the start has learnt from."""
     place, files = job.place, [photograph.path for photograph in job.photographs.used]
+    _compare_with_before(job)
     place.update(
         photographs=job.photographs.to_dict(),
         scale=job.start.scale,
@@ -160,6 +207,22 @@ def _record(job: _Job) -> None:
     job.tell(f"Domain gap, from bicubic source to these photographs: {place.read()['gap']['verdict']}.")
 
 
+def _compare_with_before(job: _Job) -> None:
+    """Where photographs were added, taken away or changed, measure anew. Raises SetupError where it trains already."""
+    record, now = job.place.read(), job.photographs.to_dict()["files"]
+    before = record.get("photographs", {}).get("files", now)
+    others = sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
+    if not others:
+        return
+    if job.place.is_trained:
+        raise SetupError(
+            f"{job.photographs.folder}: expected the photographs with which the training began, found others "
+            f"({len(others)} added, removed or changed; one is {others[0]}); put them back, or give another --output"
+        )
+    job.tell(f"{_count(len(others), 'photograph')} added, removed or changed since the last time: measured anew.")
+    job.place.begin_anew(record["arguments"])
+
+
 def _camera(job: _Job) -> Camera:
     """The camera's estimate, made once; and the crops and the list that the option file names."""
     place, used = job.place, job.photographs.used
@@ -168,12 +231,20 @@ def _camera(job: _Job) -> Camera:
             files = [photograph.path for photograph in used]
             estimate = estimate_from_files(files, job.source.files, scale=job.start.scale, seed=job.seed)
             estimate.camera.save(place.camera)
-    camera = Camera.load(place.camera)
+    camera = _load(place.camera)
     job.tell(f"Camera, estimated from {_count(len(used), 'photograph')}: {camera.describe()}.")
     write_text(place.source_list, "".join(f"{name}\n" for name in job.source.names))
     for number, crop in enumerate(validation_crops(job.photographs, CROPS, CROP)):
         write_picture(place.crops / f"{number:02d}.png", Picture(crop.levels))
     return camera
+
+
+def _load(file: Path) -> Camera:
+    try:
+        return Camera.load(file)
+    except CameraFileError as error:
+        remedy = "delete it, then the same command estimates the camera again"
+        raise SetupError(f"{error.message}; {remedy}") from error
 
 
 def _plan(job: _Job) -> int:
@@ -189,9 +260,19 @@ def _plan(job: _Job) -> int:
         iterations = fitting // MEASUREMENTS * MEASUREMENTS or fitting  # so that the last one is saved
         _write_options(job, iterations, timed=True)
         place.update(iterations=iterations, seconds_per_iteration=seconds)
+    elif not place.option_file.exists():
+        _write_options(job, iterations, timed=True)
+    if _trained(place, iterations).exists():
+        job.tell(f"Training: {iterations} iterations, done already.")
+        return int(iterations)
     seconds = place.read()["seconds_per_iteration"]
-    whole = format_duration(iterations * seconds + AFTERWARDS)
-    job.tell(f"Training: {iterations} iterations of {seconds:.2g} s; with the report {whole}, on this machine.")
+    whole = iterations * seconds + AFTERWARDS
+    duration = format_duration(whole)
+    job.tell(f"Training: {iterations} iterations of {seconds:.2g} s; with the report {duration}, on this machine.")
+    if iterations <= FEWEST and whole > job.budget:
+        job.tell(f"That is longer than --budget: {iterations} iterations are the fewest that it trains.")
+    if iterations >= MOST:
+        job.tell(f"That is shorter than --budget: {iterations} iterations are the most that it trains.")
     return int(iterations)
 
 
@@ -208,7 +289,7 @@ def _write_options(job: _Job, iterations: int, *, timed: bool) -> None:
         side=CROP,
     )
     schedule = Schedule(PATCH, BATCH, 0, iterations, job.seed, timed)
-    write_option_file(place.option_file, place.name, job.start, inputs, schedule)
+    write_option_file(place.option_file, place.training_name, job.start, inputs, schedule)
 
 
 def _train(job: _Job, iterations: int) -> None:
@@ -217,9 +298,9 @@ def _train(job: _Job, iterations: int) -> None:
     if _trained(place, iterations).exists():
         return
     with _timed(place, "training"):
-        train(place.option_file, root=place.folder, auto_resume=True, go_on="the same command again")
+        train(place.option_file, root=place.folder, auto_resume=True, go_on="the same command goes on")
     if not _trained(place, iterations).exists():
-        raise TrainingError("stopped before the end; the same command goes on from where it is")
+        raise TrainingError("the training was stopped before its end; the same command goes on from where it is")
 
 
 def _trained(place: Workspace, iteration: int) -> Path:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["unreadable", "small", "even", "enlarged", "copy", "camera", "raw", "film", "format", "hidden"]
+Kind = Literal[
+    "unreadable", "small", "even", "enlarged", "copy", "camera", "raw", "film", "format", "results", "source", "hidden"
+]
 FEW = 5
 """Photographs below which a camera is hardly told from what it has photographed."""
 WHAT: dict[Kind, tuple[str, str]] = {
@@ -20,13 +22,18 @@ WHAT: dict[Kind, tuple[str, str]] = {
     "raw": ("raw or HEIC files", "export them as JPEG or TIFF, in full size and without sharpening"),
     "film": ("films", "export some frames as PNG"),
     "format": ("files that are no photographs", ""),
+    "results": ("folders of results of usrda adapt", ""),
+    "source": ("the folder that --source names", ""),
     "hidden": ("hidden files and folders, and folders of thumbnails", ""),
 }
 """Why photographs are left out, in words for many of them, and what to do about it."""
 
 
 class Photograph(NamedTuple):
-    """One that is used: ``height`` and ``width`` in pixels, upright; what EXIF says of how it was taken, or None."""
+    """One that is used: ``height`` and ``width`` in pixels, upright; what EXIF says of how it was taken, or None.
+
+    ``bytes``: the length of its file, by which it is seen whether it was changed.
+    """
 
     path: Path
     height: int
@@ -34,6 +41,7 @@ class Photograph(NamedTuple):
     camera: str | None = None
     lens: str | None = None
     iso: int | None = None
+    bytes: int = 0
 
 
 class LeftOut(NamedTuple):
@@ -85,6 +93,7 @@ class Survey(NamedTuple):
         return {
             "folder": str(self.folder),
             "used": len(self.used),
+            "files": {self.name(one.path): one.bytes for one in self.used},
             "left_out": [{"file": self.name(one.path), "reason": one.reason} for one in self.left_out],
             "cameras": {
                 camera or "not stated": number for camera, number in self.cameras.most_common() if any(self.cameras)

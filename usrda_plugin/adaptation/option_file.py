@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
+import yaml
 
 from usrda_plugin.adaptation.starts import Start
 from usrda_plugin.weights.writing import write_text
@@ -89,5 +91,7 @@ def environment() -> jinja2.Environment:
 
 
 def _as_yaml(value: Any) -> str:
-    """A value as YAML spells it; JSON is YAML, but for the characters beyond its first plane."""
-    return json.dumps(str(value) if isinstance(value, Path) else value)
+    """A value as YAML spells it in a line: texts in quotes, with YAML's own escapes."""
+    if isinstance(value, str | Path):
+        return yaml.safe_dump(str(value), default_style='"', allow_unicode=True, width=sys.maxsize).rstrip("\n")
+    return json.dumps(value)

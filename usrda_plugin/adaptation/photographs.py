@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from pathlib import Path
 
 from PIL import Image
@@ -13,6 +14,7 @@ from PIL import Image
 from usrda_plugin.adaptation.copies import find_copies
 from usrda_plugin.adaptation.found import Kind, LeftOut, Photograph, Survey
 from usrda_plugin.adaptation.sighting import Sighting, same_bytes, sight
+from usrda_plugin.adaptation.workspace import RECORD
 from usrda_plugin.data.pictures import UnreadableError, upright_size
 from usrda_plugin.errors import SetupError
 from usrda_plugin.inference import Listing, look_into
@@ -31,17 +33,21 @@ THUMBNAILS = {"@eadir", "__macosx"}
 """Folders that programs make beside photographs, in small letters; those that begin with a dot are hidden anyway."""
 
 
-def survey(places: Path | Sequence[Path], *, least_side: int, progress: Progress = iter) -> Survey:
+def survey(
+    places: Path | Sequence[Path], *, least_side: int, source: Path | None = None, progress: Progress = iter
+) -> Survey:
     """Look at every photograph of a folder and its subfolders, or of several, or at files.
 
     Used are those that can be decoded whole, with sides of ``least_side`` pixels or more, that show something, were not
-    enlarged, are no copy of another one, and are by the camera that took most of them, or do not say by which.
+    enlarged, are no copy of another one, and are by the camera that took most of them, or do not say by which. Folders
+    below with results of an adaptation are none of photographs, nor is ``source``, of HR photographs.
     Raises SetupError where there is no such place, and where no photograph can be used.
     """
     Image.MAX_IMAGE_PIXELS = None  # the user's own photographs are as large as they are
     given = [places] if isinstance(places, Path) else list(places)
     listing = _listing(given)
-    left_out = _not_photographs(listing)
+    apart = _set_apart(listing, given, source)
+    left_out = _not_photographs(listing) | apart
     sizes = _check_headers([image.file for image in listing.images], least_side, left_out)
     for file, first in same_bytes([*sizes]).items():
         left_out[file] = LeftOut(file, "copy", f"the same file as {first.name}")
@@ -49,7 +55,11 @@ def survey(places: Path | Sequence[Path], *, least_side: int, progress: Progress
     _leave_out_copies(seen, left_out)
     cameras = Counter(one.taken.camera or "" for file, one in seen.items() if file not in left_out)
     _leave_out_cameras(seen, cameras, left_out)
-    used = [Photograph(file, one.height, one.width, *one.taken) for file, one in seen.items() if file not in left_out]
+    used = [
+        Photograph(file, one.height, one.width, *one.taken, one.size)
+        for file, one in seen.items()
+        if file not in left_out
+    ]
     folder = given[0] if len(given) == 1 and given[0].is_dir() else Path(os.path.commonpath([p.parent for p in given]))
     found = Survey(folder, used, [left_out[path] for path in sorted(left_out)], cameras)
     if not used:
@@ -75,6 +85,32 @@ def _listing(places: Sequence[Path]) -> Listing:
         whole.faults |= one.faults
     whole.images.sort()
     return whole
+
+
+def _set_apart(listing: Listing, places: Sequence[Path], source: Path | None) -> dict[Path, LeftOut]:
+    """Take out of a listing what lies in folders that are none of photographs; each such folder is left out once."""
+    apart: dict[Path, LeftOut | None] = {}
+
+    def is_kept(file: Path) -> bool:
+        for folder in takewhile(lambda above: above not in places, file.parents):
+            if folder not in apart:
+                apart[folder] = _none_of_photographs(folder, source)
+            if apart[folder]:
+                return False
+        return True
+
+    listing.images = [image for image in listing.images if is_kept(image.file)]
+    listing.left_out = {file: why for file, why in listing.left_out.items() if is_kept(file)}
+    listing.faults = {file: text for file, text in listing.faults.items() if is_kept(file)}
+    return {folder: found for folder, found in apart.items() if found}
+
+
+def _none_of_photographs(folder: Path, source: Path | None) -> LeftOut | None:
+    if (folder / RECORD).is_file():
+        return LeftOut(folder, "results", f"it has the {RECORD} of an adaptation")
+    if source is not None and folder.resolve() == source.resolve():
+        return LeftOut(folder, "source", "its photographs are learnt from")
+    return None
 
 
 def _not_photographs(listing: Listing) -> dict[Path, LeftOut]:

@@ -28,7 +28,7 @@ class Source(NamedTuple):
 
     def describe(self) -> str:
         """Say what is learnt from, in a phrase."""
-        number = f"{len(self.names)} HR photographs"
+        number = f"{len(self.names)} HR photograph{'' if len(self.names) == 1 else 's'}"
         beside = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
         where = "installed with scikit-image" if self.bundled else f"of {self.root}"
         return f"{number} {where}{f'; left out: {beside}' if beside else ''}"

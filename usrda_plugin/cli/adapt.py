@@ -16,6 +16,14 @@ from usrda_plugin.cli.exits import printable
 def run(chosen: argparse.Namespace) -> None:
     """Adapt, and say where everything is. Raises SetupError and TrainingError."""
     console = Console(soft_wrap=True, highlight=False, markup=False)
+    try:
+        _adapt(chosen, console)
+    except KeyboardInterrupt:
+        console.print("Stopped; the same command goes on from where it is.")
+        raise
+
+
+def _adapt(chosen: argparse.Namespace, console: Console) -> None:
     adapt(
         chosen.photographs,
         scale=chosen.scale,

@@ -92,7 +92,7 @@ class Gap(NamedTuple):
     def verdict(self) -> str:
         """Say in a line what differs."""
         if all(measure.differs is None for measure in self.measures):
-            return f"What is chance cannot be told: that needs {FEWEST} photographs of each."
+            return f"Differences cannot be told from chance: that needs {FEWEST} photographs of each"
         different = [measure.title for measure in self.measures if measure.differs]
         alike = [measure.title for measure in self.measures if measure.differs is False]
         parts = [f"Different beyond chance: {', '.join(different)}"] if different else []

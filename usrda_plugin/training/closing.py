@@ -21,15 +21,15 @@ LATEST_NETWORK = "net_g_latest.pth"
 def closing_words(opt: Callable[[], dict[str, Any]], go_on: str, clear_screen: Callable[[], None]) -> Iterator[None]:
     """End a training that was stopped as one that is done, and say where the network is and how it is used.
 
-    ``opt`` gives the run's options as BasicSR has parsed them, ``go_on`` is the command by which a stopped run goes on,
-    and ``clear_screen`` is called before anything is said.
+    ``opt`` gives the run's options as BasicSR has parsed them, ``go_on`` says how a stopped run goes on, and
+    ``clear_screen`` is called before anything is said.
     """
     go_on_words = ""
     try:
         yield
         begun = "The network is"
     except Stopped as stopped:
-        begun, go_on_words = "The network so far is", f"Training {stopped}; go on with --auto_resume: {go_on}"
+        begun, go_on_words = "The network so far is", f"Training {stopped}; {go_on}"
     clear_screen()
     if go_on_words:
         get_root_logger().info(go_on_words)

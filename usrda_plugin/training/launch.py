@@ -52,8 +52,8 @@ def train(
 
     ``overrides`` are ``key:key=value``, ``plugins`` module names or files, ``root`` by default the current directory.
     After ``time_limit`` seconds, at SIGTERM and at SIGINT it saves and returns. ``live``: where somebody looks at a
-    terminal, one live area shows how it goes. ``go_on`` is the command that is told for going on, by default that of
-    ``basicsr train``. Raises SetupError before the training begins, TrainingError where it cannot go on.
+    terminal, one live area shows how it goes. ``go_on`` tells how a stopped run goes on, by default ``basicsr train``.
+    Raises SetupError before the training begins, TrainingError where it cannot go on.
     """
     _number_process(launcher)
     stop_request = StopRequest(time_limit)
@@ -65,10 +65,10 @@ def train(
     try:
         with stop_request.listening(), open_display(wanted=live) as display:
             hooks = TrainingHooks(stop_request, lock, display, auto_resume=auto_resume)
-            go_on = go_on or command_to_go_on(Path(opt_file), overrides, plugins, launcher)
+            by_basicsr = f"go on with --auto_resume: {command_to_go_on(Path(opt_file), overrides, plugins, launcher)}"
             with (
                 _running(start, basicsr.train, hooks.functions(), hooks.how_to_go_on),
-                closing_words(lambda: hooks.run.opt, go_on, display.close),
+                closing_words(lambda: hooks.run.opt, go_on or by_basicsr, display.close),
             ):
                 basicsr.train.train_pipeline(str(start.root))
     finally:
