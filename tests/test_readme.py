@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
-from usrda_plugin.adaptation import adapt
+from usrda_plugin.adaptation import preparation
 from usrda_plugin.archs import USRDANet
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +66,7 @@ def laid_out(tmp_path, vgg_file, monkeypatch):
     (tmp_path / "options").symlink_to(ROOT / "options")
     monkeypatch.setenv("USRDA_VGG_WEIGHTS", str(vgg_file))
     for name in ("FEWEST", "MOST"):  # iterations of an adaptation, whatever the budget is
-        monkeypatch.setattr(sys.modules[adapt.__module__], name, 2)
+        monkeypatch.setattr(preparation, name, 2)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -30,7 +30,8 @@ from usrda_plugin.data.resize import bicubic_downsample
 from usrda_plugin.errors import SetupError
 from usrda_plugin.options import load_options
 
-MODULE = sys.modules["usrda_plugin.adaptation.adapt"]
+MODULE = sys.modules["usrda_plugin.adaptation.preparation"]
+FRONT = sys.modules["usrda_plugin.adaptation.adapt"]  # of which the package has the function of that name
 NOISE = 0.03
 
 
@@ -181,7 +182,7 @@ def test_between_a_dry_run_and_the_next_all_may_change(
 def test_photographs_that_vanish_while_it_looks_are_told_in_a_message(
     photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = MODULE.survey
+    whole = FRONT.survey
 
     def then_gone(*arguments: Any, **named: Any) -> Any:
         found = whole(*arguments, **named)
@@ -190,7 +191,7 @@ def test_photographs_that_vanish_while_it_looks_are_told_in_a_message(
         return found
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(MODULE, "survey", then_gone)
+    monkeypatch.setattr(FRONT, "survey", then_gone)
     assert usrda.main(["adapt", "my photos", "--dry-run"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not (tmp_path / "runs").exists()
@@ -203,7 +204,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on(
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(MODULE, "_record", interrupt)
+    monkeypatch.setattr(MODULE, "record_inputs", interrupt)
     assert usrda.main(["adapt", "my photos"]) == 130
     assert "the same command goes on" in capsys.readouterr().out
 
@@ -213,7 +214,7 @@ import sys
 import usrda_plugin
 usrda_plugin.register()
 from usrda_plugin.adaptation import adapt
-module = sys.modules["usrda_plugin.adaptation.adapt"]
+module = sys.modules["usrda_plugin.adaptation.preparation"]
 module.FEWEST = module.MOST = 60
 module.PATCH, module.BATCH, module.CROPS, module.CROP = 64, 2, 2, 48
 adapt(sys.argv[1], budget="1m", output=sys.argv[2])
@@ -221,15 +222,12 @@ adapt(sys.argv[1], budget="1m", output=sys.argv[2])
 
 
 @pytest.mark.slow
-def test_killed_three_times_it_ends_the_same(photographs: Path, rrdbnet: Callable[[int], Path], tmp_path: Path) -> None:
-    words = [sys.executable, "-c", KILLED, str(photographs), str(rrdbnet(2))]
+def test_killed_three_times_it_ends_the_same(photographs: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", KILLED, str(photographs)]
     subprocess.run([*words, str(tmp_path / "whole")], check=True, capture_output=True)
     place = Workspace(tmp_path / "killed", "my photos_x2")
-    for at in (
-        "camera.json",
-        "experiments/my photos_x2/models/net_g_12.pth",
-        "experiments/my photos_x2/models/net_g_36.pth",
-    ):
+    models = "experiments/my photos_x2/models"
+    for at in ("camera.json", f"{models}/net_g_12.pth", f"{models}/net_g_36.pth"):
         process = subprocess.Popen([*words, str(place.folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while not (place.folder / at).exists():
             assert process.poll() is None

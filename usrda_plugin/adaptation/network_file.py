@@ -18,7 +18,8 @@ UPSCALING = ("encoder.", "sr_decoder.")
 def write_network(trained: Path, file: Path) -> str:
     """Write the averaged network of a training's ``net_g_*.pth`` for use; returns the name of its class.
 
-    With encoder "trunk" it is an RRDBNet (ESRGAN's), in BasicSR's layout under ``params``. Raises SaveError, and
+    With encoder "trunk" it is an RRDBNet (ESRGAN's), in BasicSR's layout under ``params``; other programs take a
+    ``num_grow_ch`` of 32 for granted. Raises SaveError, and
     ValueError where the file is none of a USRDANet.
     """
     identified = identify(trained)

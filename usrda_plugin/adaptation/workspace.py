@@ -66,6 +66,10 @@ class Workspace(NamedTuple):
         """What BasicSR calls the training: with "debug" in a name it would save at other iterations."""
         return self.name.replace("debug", "de_bug")
 
+    def trained(self, iteration: int) -> Path:
+        """The network that the training has saved at an iteration."""
+        return self.training / "models" / f"net_g_{iteration}.pth"
+
     @property
     def network(self) -> Path:
         """The adapted network."""
