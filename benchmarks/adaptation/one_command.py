@@ -20,7 +20,7 @@ HEADER = ["target", "photographs", "iterations", "minutes", "PSNR-Y, dB ↑: bic
 INTRODUCTION = """## One command: `usrda adapt`
 
 `usrda adapt PHOTOGRAPHS` with no other argument (`--scale 4` for the Olympus), from the networks that come with it,
-with the six source photographs that are installed with scikit-image; one run each (seed 0), on two CPU cores. The
+with the six source photographs that are installed with scikit-image; one run each (seed 0), beside other work. The
 pairs are of other scenes, and no choice was made on them. Minutes are of the whole command; {environment}.
 
 """
