@@ -65,14 +65,14 @@ def test_the_files_that_the_doctor_calls_useless_without_vgg_are_those_with_a_pe
 @pytest.mark.parametrize(
     ("missing", "told"),
     [
-        ({"basicsr"}, 'no BasicSR; pip install "setuptools<81" wheel && pip install --no-build-isolation'),
-        ({"cv2", "torch"}, "no torch, opencv-python; pip install torch opencv-python\n"),
-        ({"torch", "basicsr"}, "no torch, BasicSR; pip install torch, then pip install"),
+        (("basicsr",), 'no BasicSR; pip install "setuptools<81" wheel && pip install --no-build-isolation'),
+        (("cv2", "torch"), "no torch, opencv-python; pip install torch opencv-python\n"),
+        (("torch", "basicsr"), "no torch, BasicSR; pip install torch, then pip install"),
     ],
     ids=str,
 )
 def test_without_what_all_commands_need_the_doctor_ends_with_the_command_that_installs_it(
-    missing: set[str], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    missing: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "find_spec", lambda name: None if name in missing else find_spec(name))
     assert usrda.main(["doctor"]) == 2
