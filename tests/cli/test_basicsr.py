@@ -51,6 +51,7 @@ def test_all_of_basicsrs_flags_are_handed_on(started: dict[str, Any]) -> None:
         "auto_resume": True,
         "debug": True,
         "time_limit": 3723.5,
+        "live": True,
     }
 
 
