@@ -82,25 +82,27 @@ def photographed(folder: Path, lens: Lens, noise: float, scale: int) -> list[Pat
 # the truth is known
 
 
-def noise_tolerance(lens: Lens, scale: int) -> float:
-    """How far the noise may be off, in levels, beside 15 %: fine detail of small LR images passes for noise.
+def tolerances(lens: Lens, scale: int) -> tuple[float, float]:
+    """How far noise, in levels beside 15 %, and contrast may be off: fine detail of small LR images passes for noise.
 
-    Behind a lens that is hardly one, at scale 3 and 4, that is up to 3 levels, as docs/camera.md says.
+    Behind a lens that is hardly one, at scale 3 and 4, that is up to 3 levels, and the contrast of the finest detail,
+    of which the noise was taken, is as much too low; docs/camera.md says so.
     """
     if scale == 2:
-        return 1.2
-    return 3.1 if lens is LENSES["gaussian .5"] else 1.5
+        return 1.2, 0.1
+    return (3.1, 0.15) if lens is LENSES["gaussian .5"] else (1.5, 0.1)
 
 
 def check_truth(lens: Lens, noise: float, scale: int, folder: Path) -> None:
-    """Noise within its tolerance; the response within .1 where the lens keeps more than .3 of the contrast."""
+    """Noise within its tolerance, and the response within its, where the lens keeps more than .3 of the contrast."""
     photographs = photographed(folder, lens, noise, scale) * OFTEN
     camera = estimate_from_files(photographs, bundled_photographs() * OFTEN, scale=scale).camera
-    assert 255 * camera.noise == pytest.approx(noise, rel=0.15, abs=noise_tolerance(lens, scale))
+    levels, contrast = tolerances(lens, scale)
+    assert 255 * camera.noise == pytest.approx(noise, rel=0.15, abs=levels)
     # the two domains are set equal at the frequencies of CONTENT, which a lens dims as well
     truth = np.abs(lens(CYCLES)) / np.sqrt((lens(CYCLES[CONTENT]) ** 2).mean())
     seen = (truth > 0.3) & (np.arange(len(CYCLES)) >= CONTENT.stop)
-    np.testing.assert_allclose(camera.response()[seen], truth[seen], atol=0.1)
+    np.testing.assert_allclose(camera.response()[seen], truth[seen], atol=contrast)
 
 
 @pytest.mark.parametrize("noise", [0, 4])
