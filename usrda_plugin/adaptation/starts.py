@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from usrda_plugin.archs.opening import Identified, identify
 from usrda_plugin.errors import SetupError
+from usrda_plugin.shipped import pretrained_folder
 
-PRETRAINED = Path(__file__).parents[1] / "pretrained"
-BUNDLED = {2: PRETRAINED / "usrda_start_x2.pth", 4: PRETRAINED / "usrda_start_x4.pth"}
+BUNDLED = {scale: pretrained_folder() / f"usrda_start_x{scale}.pth" for scale in (2, 4)}
 """By scale: networks trained on bicubic pairs of photographs in the public domain; a card stands beside each."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from usrda_plugin.archs.bicubic import USRDABicubic
 from usrda_plugin.data.pictures import UnreadableError, as_8_bit, read_picture
 from usrda_plugin.inference import Tiling, Upscaler
+from usrda_plugin.monitoring.measurement import evenly_spaced
 from usrda_plugin.reports.opening import open_any
 from usrda_plugin.reports.regions import Found, Region, busiest, differing
 from usrda_plugin.reports.scene import Scene, View
@@ -82,8 +83,7 @@ def compare_on(
     names = between or tuple(networks)[-2:]
     if len(networks) < 2 or not set(names) <= set(networks):
         raise ValueError(f"expected two networks or more to compare, found {', '.join(networks) or 'none'}")
-    chosen = [photographs[index * len(photographs) // limit] for index in range(limit)]
-    chosen = list(photographs) if len(photographs) <= limit else chosen
+    chosen = [photographs[index] for index in evenly_spaced(len(photographs), min(limit, len(photographs)))]
     scenes: list[Scene] = []
     left_out: list[LeftOut] = []
     for number, file in enumerate(chosen, 1):
