@@ -366,6 +366,7 @@ def test_of_listed_names_with_spaces_those_that_are_there_are_right(
     assert fault.key == "datasets.train.meta_info"
     assert "lacks 1 images" in fault.message
     assert "no.png" in fault.message
+    assert "cannot be listed" not in fault.remedy
 
 
 def test_lmdbs_of_a_pair_must_have_the_same_keys(on_own: Options, own: Path, faults: Faults) -> None:

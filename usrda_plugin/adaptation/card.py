@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 from usrda_plugin import __version__
 from usrda_plugin.adaptation.option_file import environment
 from usrda_plugin.adaptation.starts import Start
+from usrda_plugin.weights.reading import sha256_of
 from usrda_plugin.weights.writing import write_text
 
 TEMPLATE = "card.md.j2"
@@ -29,7 +29,7 @@ def write_card(
         "library_name": "usrda_plugin",
         "pipeline_tag": "image-to-image",
         "tags": ["super-resolution", "unsupervised-domain-adaptation", "basicsr", "pytorch"],
-        "weights": {"file": network.name, "bytes": network.stat().st_size, "sha256": _digest(network)},
+        "weights": {"file": network.name, "bytes": network.stat().st_size, "sha256": sha256_of(network)},
         "usrda_plugin": __version__,
     }
     text = environment().get_template(TEMPLATE).render(
@@ -51,7 +51,3 @@ def _card_of(start: Start) -> str:
         return "unknown"
     front = next(yaml.safe_load_all(card.read_text(encoding="utf-8")), None)
     return str(front.get("license", "unknown")) if isinstance(front, dict) else "unknown"
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

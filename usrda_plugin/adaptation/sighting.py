@@ -14,12 +14,12 @@ from PIL import ExifTags, Image
 
 from usrda_plugin.adaptation.enlargement import luma, repeated_period
 from usrda_plugin.data.pictures import decode_picture
+from usrda_plugin.weights.reading import sha256_of
 
 SIDE = 32
 """Side of the small picture by which copies are known: whatever their size, they are the same there."""
 EVEN = 1.5
 """Standard deviation, in 8-bit levels, of the small picture below which it shows nothing; noise is averaged out."""
-_PART = 2**20
 _IFD = ExifTags.IFD.Exif
 _MAKE, _MODEL, _ISO, _LENS = 0x010F, 0x0110, 0x8827, 0xA434
 
@@ -79,21 +79,13 @@ def same_bytes(files: Sequence[Path]) -> dict[Path, Path]:
             lengths.setdefault(file.stat().st_size, []).append(file)
     copies: dict[Path, Path] = {}
     for group in lengths.values():
-        firsts: dict[bytes, Path] = {}
+        firsts: dict[str, Path] = {}
         for file in group if len(group) > 1 else ():
             with suppress(OSError):
-                first = firsts.setdefault(_digest_of_file(file), file)
+                first = firsts.setdefault(sha256_of(file), file)
                 if first != file:
                     copies[file] = first
     return copies
-
-
-def _digest_of_file(file: Path) -> bytes:
-    digest = hashlib.blake2b()
-    with file.open("rb") as stream:
-        while part := stream.read(_PART):
-            digest.update(part)
-    return digest.digest()
 
 
 def _digest(colour: np.ndarray) -> bytes:

@@ -7,19 +7,18 @@ checkpoint counts that can be read.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from usrda_plugin.weights import read_tensors
+from usrda_plugin.weights.reading import sha256_of
 from usrda_plugin.weights.writing import clear_unfinished, settle, together, write_copy, write_text
 
 LATEST = "latest"
 """What stands in the place of an iteration in the names of a run's last networks."""
 STATE, MORE, MANIFEST, RETIRED = ".state", ".more", ".json", ".left"
-BLOCK = 2**20
 
 
 class Found(NamedTuple):
@@ -171,16 +170,8 @@ def _fault(file: Path, written: Mapping[str, Any]) -> str | None:
     size = file.stat().st_size
     if size != written["bytes"]:
         return f"{file.name} has {size} bytes instead of {written['bytes']}"
-    return None if _sha256(file) == written["sha256"] else f"{file.name} is not as it was written"
+    return None if sha256_of(file) == written["sha256"] else f"{file.name} is not as it was written"
 
 
 def _fingerprint(file: Path) -> dict[str, Any]:
-    return {"bytes": file.stat().st_size, "sha256": _sha256(file)}
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as content:
-        while block := content.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    return {"bytes": file.stat().st_size, "sha256": sha256_of(file)}

@@ -23,6 +23,7 @@ from usrda_plugin.options.validation import Keys, Options, Validation, some
 HEADERS = 5000  # images of a root that are looked at, each by its first and last bytes
 SHAPE = re.compile(r"\((\d+),\s*(\d+)")
 WRONG_LIST = "correct the path, or remove the key to take all images"
+CORRECT_LIST = "correct the list (paths in it start at the root), or the root"
 # how BasicSR's data sets take a line apart; others take blanks from both of its ends
 STRIPS: dict[str, Callable[[str], str]] = {"SingleImageDataset": str.rstrip}
 Size = tuple[int, int]
@@ -124,7 +125,7 @@ def _open_ours(validation: Validation, root: ImageRoot, meta_info: Path | None, 
     try:
         root.source = ImageSource.open(root.path, meta_info)
     except MissingImagesError as error:
-        validation.error(list_keys, str(error), _remedy_of_list(error.lines))
+        validation.error(list_keys, str(error), CORRECT_LIST)  # whatever is in a line: our names may have spaces
         return None
     except (ValueError, OSError) as error:
         if meta_info is not None:
@@ -183,7 +184,7 @@ def _remedy_of_list(unfound: Sequence[str]) -> str:
     # more than a shape such as (480,480,3) or a compression level follows the first space
     spaced = [line for line in unfound if not re.fullmatch(r"\S+( +(\(.*\)|\d+))*", line.strip(" "))]
     if not spaced:
-        return "correct the list (paths in it start at the root), or the root"
+        return CORRECT_LIST
     remedy = f"a name ends at the first space, so names with spaces cannot be listed ({some(spaced, 1)}); rename them"
     return f"{remedy}, and write a space, no tab, after a name" if any("\t" in line for line in spaced) else remedy
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import re
@@ -31,6 +32,7 @@ NETWORK = "network"
 
 SAVE_AGAIN = "save the state dict alone: torch.save({'params': network.state_dict()}, file)"
 TRUSTED = f"where you trust the file, {SAVE_AGAIN}, or give one saved by torch.save"
+BLOCK = 2**20  # bytes that are read at a time
 # what torch says of a pickle that wants more than tensors
 _OF_CODE = ("Can only create", "Can only build", "Trying to call reduce")
 
@@ -143,3 +145,12 @@ def _parse(described: str) -> Any:
         found = f"'{shown(described)}' ({shown(str(error))})"
         remedy = "save it again without that entry"
         raise RefusedError(found, remedy, "damaged", f"JSON in the metadata '{NETWORK}'") from None
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal. Raises OSError."""
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while block := content.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
