@@ -18,11 +18,11 @@ _TILE = re.compile(r"_s\d{3,}$")
 
 
 class MissingImagesError(FileNotFoundError):
-    """Images that a list or a template names are not there; ``lines`` are those of the list that name them."""
+    """Images that a list or a template names are not there."""
 
-    def __init__(self, message: str, remedy: str = "", lines: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(f"{message}; {remedy}" if remedy else message)
-        self.message, self.remedy, self.lines = message, remedy, list(lines)
+        self.message, self.remedy = message, remedy
 
 
 class ImageSource:
@@ -46,10 +46,10 @@ class ImageSource:
         store = open_store(root)
         entries = store.entries()
         if meta_info is not None:
-            lines = read_lines(meta_info)
-            entries = [_listed_entry(store, line) for line in lines]
-            missing = {line: entry for line, entry in zip(lines, entries, strict=True) if not store.has(entry)}
-            _refuse_missing([*missing.values()], f"that {meta_info} lists", store, lines=[*missing])
+            entries = [_listed_entry(store, line) for line in read_lines(meta_info)]
+            # each once, as a line may come twice
+            missing = [*dict.fromkeys(entry for entry in entries if not store.has(entry))]
+            _refuse_missing(missing, f"that {meta_info} lists", store)
         if not entries:
             raise ValueError(f"no image in {meta_info or root}; expected files such as .png or .jpg, not in subfolders")
         return cls(store, entries, keep_decoded=keep_decoded)
@@ -149,9 +149,7 @@ def _remedy(template: str) -> str:
     )
 
 
-def _refuse_missing(
-    missing: Sequence[str], why: str, store: ImageStore, remedy: str = "", lines: Sequence[str] = ()
-) -> None:
+def _refuse_missing(missing: Sequence[str], why: str, store: ImageStore, remedy: str = "") -> None:
     if missing:
         named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise MissingImagesError(f"{store.root} lacks {len(missing)} images {why}: {named}", remedy, lines)
+        raise MissingImagesError(f"{store.root} lacks {len(missing)} images {why}: {named}", remedy)
