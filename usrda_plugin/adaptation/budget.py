@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from usrda_plugin.adaptation.found import counted
 from usrda_plugin.errors import SetupError
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
@@ -36,17 +37,13 @@ def parse_budget(text: str) -> float:
 def format_duration(seconds: float) -> str:
     """Say about how long that is: "about 40 seconds", "about 9 minutes", "about 2 hours 30 minutes", "about 3 days"."""
     if seconds < 55:
-        return f"about {_number(max(round(seconds), 1), 'second')}"
+        return f"about {counted(max(round(seconds), 1), 'second')}"
     minutes = round(seconds / 60)
     if minutes < 60:
-        return f"about {_number(minutes, 'minute')}"
+        return f"about {counted(minutes, 'minute')}"
     hours, rest = divmod(round(minutes / 10) * 10, 60)
     if hours < 24:
-        return f"about {_number(hours, 'hour')}{f' {rest} minutes' if rest else ''}"
+        return f"about {counted(hours, 'hour')}{f' {rest} minutes' if rest else ''}"
     days, hours = divmod(round(seconds / 3600), 24)
-    rest_of_day = f" {_number(hours, 'hour')}" if hours else ""
-    return f"about {_number(days, 'day')}{rest_of_day}"
-
-
-def _number(number: int, unit: str) -> str:
-    return f"{number} {unit}{'' if number == 1 else 's'}"
+    rest_of_day = f" {counted(hours, 'hour')}" if hours else ""
+    return f"about {counted(days, 'day')}{rest_of_day}"

@@ -65,7 +65,7 @@ class Survey(NamedTuple):
 
     def sentences(self) -> list[str]:
         """Say, in plain words and a line each, what is used and what is not, and what there is to do about it."""
-        lines = [f"{_count(len(self.used))} used: {self._sizes()}{self._taken()}"]
+        lines = [f"{counted(len(self.used))} used: {self._sizes()}{self._taken()}"]
         if len(self.cameras) > 1:
             lines.append(f"cameras: {_listed(self.cameras)}")
         for kind, number in _by_kind(self.left_out).items():
@@ -74,7 +74,7 @@ class Survey(NamedTuple):
             lines.append(f"left out, {what}: {number} ({self.name(first.path)}: {first.reason}){_then(remedy)}")
         if len(self.used) < FEW:
             lines.append(
-                f"warning: {_count(len(self.used))} may be too few: what they show is taken for what the camera does;"
+                f"warning: {counted(len(self.used))} may be too few: what they show is taken for what the camera does;"
                 " 20 or more of different things are better"
             )
         return lines
@@ -131,8 +131,9 @@ def _listed(cameras: Counter[str]) -> str:
     return ", ".join(f"{number} by {camera or 'one that is not stated'}" for camera, number in cameras.most_common())
 
 
-def _count(number: int) -> str:
-    return f"{number} photograph{'' if number == 1 else 's'}"
+def counted(number: int, what: str = "photograph") -> str:
+    """Say how many: "1 photograph", "2 photographs"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _then(remedy: str) -> str:

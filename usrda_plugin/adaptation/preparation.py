@@ -8,6 +8,7 @@ import numpy as np
 
 from usrda_plugin.adaptation.budget import format_duration
 from usrda_plugin.adaptation.crops import validation_crops
+from usrda_plugin.adaptation.found import counted
 from usrda_plugin.adaptation.job import Job, timed
 from usrda_plugin.adaptation.option_file import MEASUREMENTS, Inputs, Schedule, write_option_file
 from usrda_plugin.adaptation.results import of_gap
@@ -65,7 +66,7 @@ def _compare_with_before(job: Job) -> None:
             f"{job.photographs.folder}: expected the photographs with which the training began, found others "
             f"({len(others)} added, removed or changed; one is {others[0]}); put them back, or give another --output"
         )
-    job.tell(f"{_count(len(others), 'photograph')} added, removed or changed since the last time: measured anew.")
+    job.tell(f"{counted(len(others))} added, removed or changed since the last time: measured anew.")
     job.place.begin_anew(record["arguments"])
 
 
@@ -78,10 +79,11 @@ def find_camera(job: Job) -> Camera:
             estimate = estimate_from_files(files, job.source.files, scale=job.start.scale, seed=job.seed)
             estimate.camera.save(place.camera)
     camera = _load(place.camera)
-    job.tell(f"Camera, estimated from {_count(len(used), 'photograph')}: {camera.describe()}.")
+    job.tell(f"Camera, estimated from {counted(len(used))}: {camera.describe()}.")
     write_text(place.source_list, "".join(f"{name}\n" for name in job.source.names))
-    for number, crop in enumerate(validation_crops(job.photographs, CROPS, CROP)):
-        write_picture(place.crops / f"{number:02d}.png", Picture(crop.levels))
+    if len([*place.crops.glob("*.png")]) < min(CROPS, len(used)):  # photographs are large to decode again
+        for number, crop in enumerate(validation_crops(job.photographs, CROPS, CROP)):
+            write_picture(place.crops / f"{number:02d}.png", Picture(crop.levels))
     return camera
 
 
@@ -136,7 +138,3 @@ def _write_options(job: Job, iterations: int, *, timed: bool) -> None:
     )
     schedule = Schedule(PATCH, BATCH, 0, iterations, job.seed, timed)
     write_option_file(place.option_file, place.training_name, job.start, inputs, schedule)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -80,7 +80,8 @@ def of_gap(gap: Gap) -> dict[str, Any]:
 
 def with_after(before: dict[str, Any], gap: Gap) -> dict[str, Any]:
     """The same with what has become of it."""
-    return {**before, **of_gap(gap), "before": before["before"], "after": of_gap(gap)["before"]}
+    now = of_gap(gap)
+    return {**before, **now, "before": before["before"], "after": now["before"]}
 
 
 def environment() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from usrda_plugin.adaptation.found import counted
 from usrda_plugin.data.bundled import bundled_photographs
 from usrda_plugin.data.pictures import upright_size
 from usrda_plugin.errors import SetupError
@@ -28,7 +29,7 @@ class Source(NamedTuple):
 
     def describe(self) -> str:
         """Say what is learnt from, in a phrase."""
-        number = f"{len(self.names)} HR photograph{'' if len(self.names) == 1 else 's'}"
+        number = counted(len(self.names), "HR photograph")
         beside = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
         where = "installed with scikit-image" if self.bundled else f"of {self.root}"
         return f"{number} {where}{f'; left out: {beside}' if beside else ''}"

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
 
 from usrda_plugin.adaptation import adapt
 from usrda_plugin.cli.exits import printable
+from usrda_plugin.cli.terminal import passing_bar, plain_console
 
 
 def run(chosen: argparse.Namespace) -> None:
     """Adapt, and say where everything is. Raises SetupError and TrainingError."""
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = plain_console()
     try:
         _adapt(chosen, console)
     except KeyboardInterrupt:
@@ -34,10 +32,5 @@ def _adapt(chosen: argparse.Namespace, console: Console) -> None:
         seed=chosen.seed,
         dry_run=chosen.dry_run,
         tell=lambda sentence: console.print(printable(sentence)),
-        progress=_bar,
+        progress=passing_bar("photographs"),
     )
-
-
-def _bar(files: Sequence[Path]) -> Iterable[Path]:
-    console = Console(stderr=True)
-    return track(files, description="photographs", console=console, transient=True, disable=not console.is_terminal)

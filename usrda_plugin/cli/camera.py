@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import track
 
 from usrda_plugin.adaptation.camera import Found, estimate_camera_of
 from usrda_plugin.cli.exits import printable
+from usrda_plugin.cli.terminal import passing_bar, plain_console
 from usrda_plugin.data.camera import Camera
 from usrda_plugin.data.camera_file import SUFFIX
 from usrda_plugin.data.camera_pictures import take_picture
@@ -41,9 +39,9 @@ def estimate(chosen: argparse.Namespace) -> None:
     except (ValueError, OSError) as fault:
         raise SetupError(str(fault)) from fault
     for line in _told(found):
-        _console().print(printable(line))
+        plain_console(stderr=True).print(printable(line))
     for line in _summary(chosen, found):
-        _console(stderr=False).print(printable(line))
+        plain_console().print(printable(line))
 
 
 def apply(chosen: argparse.Namespace) -> None:
@@ -57,10 +55,10 @@ def apply(chosen: argparse.Namespace) -> None:
     except (ValueError, OSError) as fault:
         raise SetupError(str(fault)) from fault
     for line in _notes(listing, len(listing.images) - len(images), plan, camera, chosen.scale):
-        _console().print(printable(line))
+        plain_console(stderr=True).print(printable(line))
     failed = [*listing.faults.values(), *_take_all(plan.jobs, images, camera, chosen)]
     done = len(plan.jobs) + len(listing.faults) - len(failed)
-    _console(stderr=False).print(printable(f"{_count(done)} made by {chosen.camera} into {chosen.output}"))
+    plain_console().print(printable(f"{_count(done)} made by {chosen.camera} into {chosen.output}"))
     if failed:
         listed = "".join(f"\n  {failure}" for failure in failed)
         raise SetupError(f"{len(failed)} of {_count(done + len(failed))} failed:{listed}")
@@ -72,7 +70,7 @@ def _take_all(
     """Make the LR image of each job; gives a line for each that failed."""
     names = {image.file: image.below.as_posix() for image in images}
     failed = []
-    for job in _bar(jobs):
+    for job in passing_bar("images")(jobs):
         try:
             take_picture(camera, job.source, job.target, chosen.scale, name=names[job.source], seed=chosen.seed)
         except (ValueError, OSError) as error:
@@ -144,16 +142,6 @@ def _notes(listing: Listing, results: int, plan: Plan, camera: Camera, scale: in
 
 def _existing(chosen: argparse.Namespace) -> Existing:
     return "skip" if chosen.skip_existing else "overwrite" if chosen.overwrite else "refuse"
-
-
-def _bar(jobs: Sequence[Job]) -> Iterable[Job]:
-    console = _console()
-    return track(jobs, description="images", console=console, transient=True, disable=not console.is_terminal)
-
-
-def _console(*, stderr: bool = True) -> Console:
-    # one line each, to be searched and copied
-    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False)
 
 
 def _count(number: int, what: str = "image") -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from usrda_plugin.cli.exits import printable
+from usrda_plugin.cli.terminal import plain_console
 from usrda_plugin.compat.plugins import load_plugins
 from usrda_plugin.errors import SetupError
 from usrda_plugin.inference import list_images
@@ -20,7 +21,7 @@ from usrda_plugin.weights import shown_path
 
 def run(chosen: argparse.Namespace) -> None:
     """Write the page. Raises SetupError for what the user can mend."""
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = plain_console(stderr=True)
     labels = name_networks(chosen.weights, chosen.labels)
     check_output(chosen.output, overwrite=chosen.overwrite)
     networks: dict[str, Path | None] = {BICUBIC: None, **dict(zip(labels, chosen.weights, strict=True))}

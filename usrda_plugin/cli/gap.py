@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 from PIL import Image
-from rich.console import Console
 from torch import nn
 
 from usrda_plugin.archs.opening import open_network
 from usrda_plugin.cli.exits import printable
+from usrda_plugin.cli.terminal import plain_console
 from usrda_plugin.errors import SetupError
 from usrda_plugin.evaluation import Gap, measure_gap
 from usrda_plugin.weights.writing import SaveError, together, write_bytes, write_text
@@ -23,7 +23,7 @@ def run(chosen: argparse.Namespace) -> None:
         _check_result(file, suffix, overwrite=chosen.overwrite)
     Image.MAX_IMAGE_PIXELS = None  # the user's own photographs are as large as they are
     gap = measure_gap(chosen.source, chosen.target, _open(chosen.weights), chosen.scale, chosen.seed)
-    Console(soft_wrap=True, highlight=False, markup=False).print(printable(gap.describe()))
+    plain_console().print(printable(gap.describe()))
     try:
         _write(gap, chosen.output, chosen.plot)
     except SaveError as error:

@@ -10,6 +10,7 @@ from lmdb import Error as LmdbError
 from rich.console import Console
 from rich.progress import track
 
+from usrda_plugin.cli.terminal import plain_console
 from usrda_plugin.data import TilingSpec, make_lmdb, verify_lmdb
 from usrda_plugin.data.backends import LmdbStore
 from usrda_plugin.data.lmdb import CHECKSUMS, read_checksums
@@ -72,8 +73,7 @@ def _bar(description: str) -> Callable[[range], Iterable[int]]:
 
 
 def _print(line: str) -> None:
-    # one line each, to be searched and copied
-    Console(soft_wrap=True, highlight=False, markup=False).print(line)
+    plain_console().print(line)
 
 
 def _size(path: Path) -> str:

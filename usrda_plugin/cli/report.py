@@ -7,6 +7,7 @@ import argparse
 from rich.console import Console
 
 from usrda_plugin.cli.compare import list_photographs, tell, tell_left_out
+from usrda_plugin.cli.terminal import plain_console
 from usrda_plugin.compat.plugins import load_plugins
 from usrda_plugin.errors import SetupError
 from usrda_plugin.reports import Comparison, compare_run, write_report
@@ -16,7 +17,7 @@ from usrda_plugin.reports.report import REPORT
 
 def run(chosen: argparse.Namespace) -> None:
     """Write the page. Raises SetupError for what the user can mend."""
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = plain_console(stderr=True)
     if chosen.run.is_dir():
         check_output(chosen.output or chosen.run / REPORT, overwrite=chosen.overwrite)
     comparison = _compare(chosen, console)

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from usrda_plugin.archs.opening import Identified, build, identify
 from usrda_plugin.cli.exits import printable
+from usrda_plugin.cli.terminal import plain_console
 from usrda_plugin.compat.plugins import load_plugins
 from usrda_plugin.data.pictures import LOSSY
 from usrda_plugin.errors import SetupError
@@ -48,7 +49,7 @@ class Work(NamedTuple):
 
 def run(chosen: argparse.Namespace) -> None:
     """Upscale the images. Raises SetupError for what the user can mend, at the end for images that failed."""
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = plain_console(stderr=True)
     Image.MAX_IMAGE_PIXELS = None  # the user's own images are as large as they are
     keep_freed_memory()
     try:
